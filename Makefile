@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+#
+# One Makefile for everything. Sources are found by folder: a new file needs no entry here.
+
+help: ## list the targets (this)
+	@echo 'usage: make [TARGET] [SAN=asan|ubsan|tsan|asan+ubsan] [WERROR=1] [CC=clang] [V=1]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# ---------------------------------------------------------------------------------- configuration
+
+VERSION := 0.1.0
+SAN     ?=
+BUILD   ?= build$(if $(SAN),/$(SAN))
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# The fortified libc and the sanitizers wrap the same functions: one of them at a time.
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+ifeq ($(SAN),asan)
+SANITIZE := -fsanitize=address
+else ifeq ($(SAN),ubsan)
+SANITIZE := -fsanitize=undefined -fno-sanitize-recover=undefined
+else ifeq ($(SAN),asan+ubsan)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(SAN),tsan)
+SANITIZE := -fsanitize=thread
+else ifneq ($(SAN),)
+$(error SAN is one of asan, ubsan, tsan, asan+ubsan; "$(SAN)" is not)
+endif
+ifdef SANITIZE
+HARDEN   :=
+SANITIZE += -fno-omit-frame-pointer
+endif
+ifdef COVERAGE
+HARDEN   :=
+SANITIZE += --coverage -fprofile-update=atomic
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla
+
+CFLAGS  ?= -O2 -g
+LDFLAGS ?=
+ALL_CPPFLAGS = -D_GNU_SOURCE -DCRECHE_VERSION=\"$(VERSION)\" -Isrc -I$(BUILD)/gen $(CPPFLAGS)
+ALL_CFLAGS   = -std=gnu17 $(CFLAGS) $(WARN) -fPIE -pthread $(HARDEN) $(SANITIZE)
+ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
+
+# Asked for once and only when something is compiled: `make deps` may have to install pkg-config.
+PACKAGES   := sqlite3 libmicrohttpd jansson gnutls zlib
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(call pkg_config,--cflags))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $(call pkg_config,--libs))$(PKG_LIBS)
+pkg_config  = $(shell pkg-config $(1) $(PACKAGES) || \
+                echo >&2 "A library is missing: run 'make deps' first.")
+
+# In a recipe: use all processors unless the caller said how many.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc))
+
+# One line for each file made, the whole command with V=1.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@ && )
+
+# ------------------------------------------------------------------------------------------ sources
+
+LAYERS    := base model store start registry http daemon cli
+LIB_SRC   := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
+INIT_SRC  := $(wildcard src/init/*.c)
+MAIN_SRC  := $(wildcard src/creched.c src/creche.c)
+UNIT_SRC  := $(wildcard tests/unit/*.c)
+SEAM_SRC  := $(wildcard tests/seam/*.c)
+INIT_TEST := $(wildcard tests/init/*.c)
+
+MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
+QUERIES    := $(sort $(wildcard sql/queries/*.sql))
+GEN        := $(if $(MIGRATIONS),$(BUILD)/gen/sql) $(if $(wildcard api/openapi.json),$(BUILD)/gen/openapi)
+GEN_H      := $(addsuffix .h,$(GEN))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# The programs of a suite: one for each test_*.c; its other files are linked into every one of them.
+programs = $(patsubst %.c,$(BUILD)/%,$(filter $(dir $(firstword $(1)))test_%,$(1)))
+helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
+
+LIB      := $(BUILD)/libcreche.a
+LIB_OBJ  := $(call obj,$(LIB_SRC)) $(addsuffix .o,$(GEN))
+OBJ      := $(call obj,$(LIB_SRC) $(INIT_SRC) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
+PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
+TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST))
+
+# ------------------------------------------------------------------------------------------ targets
+
+all: $(PROGRAMS) $(LIB) ## build the programs: creche-init, creched, creche
+
+run: ## install what is missing, build, and serve in the foreground
+	@.ci/deps run
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@exec $(BUILD)/creched
+
+demo: ## the main job in half a minute, unattended
+	@.ci/deps demo
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@BUILD=$(abspath $(BUILD)) api/examples/demo.sh
+
+check: ## install what is missing, build, lint, run every test
+	@.ci/deps check
+	@$(MAKE) --no-print-directory $(JOBS) WERROR=1 all tests
+	@$(TEST) $(if $(SAN),,lint) $(SUITES)
+
+check-san: ## make check with asan+ubsan, then with tsan
+	@$(MAKE) --no-print-directory check SAN=asan+ubsan
+	@$(MAKE) --no-print-directory check SAN=tsan
+
+lint: $(GEN_H) ## layers, format, static analysis, spelling
+	@CC='$(CC)' BUILD='$(BUILD)' .ci/lint
+
+format: ## put all C into the house's format
+	clang-format -i $(wildcard src/*.c src/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+
+tests: $(TESTS) ## build the test programs, run none
+
+test-unit: all $(call programs,$(UNIT_SRC)) ## C tests of the layers
+	@$(TEST) unit
+
+test-seam: $(call programs,$(SEAM_SRC)) ## C tests in which system calls fail
+	@$(TEST) seam
+
+test-init: all $(call programs,$(INIT_TEST)) ## tests of creche-init
+	@$(TEST) init
+
+test-api: all ## black-box tests of the HTTP API
+	@$(TEST) api
+
+coverage: ## lines that the unit, seam and API tests reach, file by file
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=build/coverage COVERAGE=1 all tests
+	@find build/coverage -name '*.gcda' -delete
+	@BUILD=build/coverage .ci/test $(SUITES)
+	@.ci/coverage build/coverage
+
+schema: ## write sql/schema.sql from the migrations
+	@mkdir -p $(BUILD)
+	@.ci/schema >$(BUILD)/schema.sql
+	@mv $(BUILD)/schema.sql sql/schema.sql
+
+deps: ## install the Debian packages that are missing
+	@.ci/deps check
+
+clean: ## remove what was built
+	rm -rf build
+
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api \
+	coverage schema deps clean FORCE
+
+SUITES = unit seam $(if $(wildcard tests/init/*),init) api
+TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
+
+# ------------------------------------------------------------------------------------------- rules
+
+# Objects are made again when the compiler or its flags change, -Werror excepted: it changes nothing.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' >$@
+
+COMPILE = $(CC) $(ALL_CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) $(if $(WERROR),-Werror) $(PLAIN) -MMD -MP
+
+$(OBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	$(call say,CC)$(COMPILE) -c -o $@ $<
+
+# It runs between vfork and exec, on a borrowed stack in shared memory: nothing may be woven into it,
+# and gcov's execve, which would write files there, must not replace the real one.
+$(BUILD)/obj/src/start/bootstrap.o: PLAIN = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
+	-fno-builtin-execve -fno-builtin-fork
+
+$(addsuffix .o,$(GEN)): %.o: %.c $(BUILD)/flags
+	$(call say,CC)$(COMPILE) -c -o $@ $<
+
+# The folders are prerequisites so that a file that went away is noticed, too.
+$(BUILD)/gen/sql.h $(BUILD)/gen/sql.c &: sql/embed.awk $(MIGRATIONS) $(QUERIES) sql/migrations sql/queries
+	@mkdir -p $(@D)
+	$(call say,SQL)awk -v h=$(BUILD)/gen/sql.h -v c=$(BUILD)/gen/sql.c -f sql/embed.awk $(MIGRATIONS) $(QUERIES)
+
+$(BUILD)/gen/openapi.h $(BUILD)/gen/openapi.c &: api/openapi.json
+	@mkdir -p $(@D)
+	@printf '%s\n' '#pragma once' '#include <stddef.h>' 'extern const unsigned char openapi_json[];' \
+		'extern const size_t openapi_json_len;' >$(BUILD)/gen/openapi.h
+	@{ echo '#include "openapi.h"'; echo 'const unsigned char openapi_json[] = {'; \
+	   od -An -v -tu1 $< | sed 's/ *\([0-9][0-9]*\)/\1,/g'; \
+	   echo '};'; echo 'const size_t openapi_json_len = sizeof openapi_json;'; } >$(BUILD)/gen/openapi.c
+
+$(LIB): $(LIB_OBJ) $(wildcard $(addprefix src/,$(LAYERS)))
+	@rm -f $@
+	$(call say,AR)$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/creche-init: $(call obj,$(INIT_SRC))
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+$(BUILD)/creched: $(BUILD)/obj/src/creched.o $(LIB)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/creche: $(BUILD)/obj/src/creche.o $(LIB)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# ------------------------------------------------------------------------------------------- tests
+
+$(call obj,$(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST)): ALL_CPPFLAGS += -Itests
+
+LINK_TEST = mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(LIB) -lcmocka $(PKG_LIBS)
+
+$(call programs,$(UNIT_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(UNIT_SRC)) $(LIB)
+	$(call say,LD)$(LINK_TEST)
+
+$(call programs,$(INIT_TEST)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(INIT_TEST)) $(LIB)
+	$(call say,LD)$(LINK_TEST)
+
+# Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
+WRAP_ALL = $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
+	{ print "-Wl,--wrap=" substr($$0, RSTART, RLENGTH - 1) }' src/base/sys.h)
+
+$(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)
+$(call programs,$(SEAM_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(SEAM_SRC)) $(LIB) src/base/sys.h
+	$(call say,LD)$(LINK_TEST)
+
+-include $(OBJ:.o=.d) $(addsuffix .d,$(GEN))
