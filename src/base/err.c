@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct err_info infos[ERR_KIND_COUNT] = {
+        [ERR_NONE] = {500, "internal", "Internal error", "Look at the server's log."},
+        [ERR_MALFORMED] = {400, "malformed", "Malformed body",
+                           "Send one valid JSON object, encoded in UTF-8."},
+        [ERR_INVALID_QUERY] = {400, "invalid_query", "Invalid query",
+                               "See the parameters of this path in /openapi.json."},
+        [ERR_BAD_REQUEST] = {400, "bad_request", "Bad request", "Send a well-formed HTTP/1.1 request."},
+        [ERR_UNAUTHENTICATED] = {401, "unauthenticated", "Unauthenticated",
+                                 "Send 'Authorization: Bearer TOKEN'; the operator's token is in the file "
+                                 "'token' of the state directory."},
+        [ERR_FORBIDDEN] = {403, "forbidden", "Forbidden", "Use a credential that may do this."},
+        [ERR_CROSS_ORIGIN] = {403, "cross_origin", "Cross-origin request refused",
+                              "Call from the same origin, or from outside a browser."},
+        [ERR_NOT_PARENT] = {403, "not_parent", "Not the parent",
+                            "GET /v1/processes/ID?wait=SECONDS waits for any process that you may see."},
+        [ERR_NOT_CREATOR] = {403, "not_creator", "Not the creator",
+                             "Only the creator of a process may start it."},
+        [ERR_DAEMON_NO_CHILDREN] = {403, "daemon_no_children", "Daemonic process",
+                                    "Start the parent with \"daemon\": false if it shall have children."},
+        [ERR_NOT_FOUND] = {404, "not_found", "Not found", "GET /v1/processes lists what there is."},
+        [ERR_NO_PARENT] = {404, "no_parent", "No parent",
+                           "The process was started by an operator, not by another process."},
+        [ERR_NO_PROCESS] = {404, "no_process", "Not a process",
+                            "Call with the token of a process (its CRECHE_AUTHKEY)."},
+        [ERR_NO_LOG] = {404, "no_log", "No log",
+                        "Start the process with \"stdout\": \"log\" to keep its output."},
+        [ERR_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", "Method not allowed", "See the header Allow."},
+        [ERR_ALREADY_STARTED] = {409, "already_started", "Already started", "Create a new process."},
+        [ERR_NOT_STARTED] = {409, "not_started", "Not started", "POST /v1/processes/ID/start first."},
+        [ERR_CLOSED] = {409, "closed", "Closed", "A closed process is history: it can be read or deleted."},
+        [ERR_STILL_RUNNING] = {409, "still_running", "Still running", "Join or terminate it first."},
+        [ERR_STOPPED] = {409, "stopped", "Stopped", "The process has ended: GET it to see how."},
+        [ERR_NO_STDIN] = {409, "no_stdin", "No standard input",
+                          "Start the process with \"stdin\": \"pipe\"."},
+        [ERR_NEEDS_REPEAT] = {409, "needs_repeat", "Waits for its client",
+                              "Repeat the POST that created it, with the same Idempotency-Key."},
+        [ERR_TOO_LARGE] =
+                {413, "too_large", "Too large",
+                 "See limits in GET /v1/info; larger input goes through PUT /v1/processes/ID/stdin."},
+        [ERR_URI_TOO_LONG] = {414, "uri_too_long", "URI too long", "Shorten the request target."},
+        [ERR_UNSUPPORTED_MEDIA_TYPE] = {415, "unsupported_media_type", "Unsupported media type",
+                                        "Send 'Content-Type: application/json'."},
+        [ERR_MISDIRECTED] = {421, "misdirected", "Misdirected request",
+                             "Use the address that the server printed when it became ready as Host."},
+        [ERR_INVALID] = {422, "invalid", "Invalid request",
+                         "Correct the field that errors[0].pointer names."},
+        [ERR_EXEC_FAILED] = {422, "exec_failed", "Cannot execute",
+                             "Check argv[0], PATH, cwd and permissions."},
+        [ERR_IDEMPOTENCY_MISMATCH] = {422, "idempotency_mismatch", "Idempotency key reused",
+                                      "Use a new Idempotency-Key for a different request."},
+        [ERR_TOO_MANY] = {429, "too_many", "Too many requests", "Try again later."},
+        [ERR_INTERNAL] = {500, "internal", "Internal error", "Look at the server's log."},
+        [ERR_TRY_AGAIN] = {503, "try_again", "Try again", "Try again after the time in Retry-After."},
+        [ERR_STOPPING] = {503, "stopping", "Stopping", "The server stops; try again when it is back."},
+        [ERR_UNAVAILABLE] = {503, "unavailable", "Unavailable", "Try again after the time in Retry-After."},
+        [ERR_FULL] = {507, "insufficient_storage", "Insufficient storage",
+                      "Make room on the disk of the state directory."},
+};
+
+const struct err_info *err_info(enum err_kind kind)
+{
+        return &infos[kind];
+}
+
+static void append_errno(struct err *e, int errnum)
+{
+        size_t n = strlen(e->msg);
+
+        if (errnum)
+                snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerrordesc_np(errnum) ?: "unknown error");
+}
+
+int err_set(struct err *e, enum err_kind kind, int errnum, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (!e)
+                return -1;
+
+        *e = (struct err){.kind = kind, .errnum = errnum};
+        va_start(ap, fmt);
+        vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+        va_end(ap);
+        append_errno(e, errnum);
+        return -1;
+}
+
+int err_set_at(struct err *e, enum err_kind kind, const char *pointer, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (!e)
+                return -1;
+
+        *e = (struct err){.kind = kind, .has_pointer = 1};
+        snprintf(e->pointer, sizeof(e->pointer), "%s", pointer);
+        va_start(ap, fmt);
+        vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+        va_end(ap);
+        return -1;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+        char where[sizeof(e->msg)];
+        char what[sizeof(e->msg)];
+        va_list ap;
+
+        if (!e)
+                return -1;
+
+        va_start(ap, fmt);
+        vsnprintf(where, sizeof(where), fmt, ap);
+        va_end(ap);
+        memcpy(what, e->msg, sizeof(what));
+        if (snprintf(e->msg, sizeof(e->msg), "%s: %s", where, what) >= (int)sizeof(e->msg))
+                e->msg[sizeof(e->msg) - 1] = '\0';
+        return -1;
+}
+
+const char *err_errno_name(int errnum)
+{
+        return strerrorname_np(errnum) ?: "E?";
+}
+
+int err_errno_parse(const char *name)
+{
+        enum { ERRNO_MAX = 200 };
+
+        for (int i = 1; i < ERRNO_MAX; i++)
+                if (strerrorname_np(i) && !strcmp(strerrorname_np(i), name))
+                        return i;
+        return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/sys.h"
+
+void closep(int *fd)
+{
+        int saved = errno;
+
+        if (*fd >= 0)
+                close(*fd);
+        *fd = -1;
+        errno = saved;
+}
+
+int fd_write_all(int fd, const void *buf, size_t n)
+{
+        const char *p = buf;
+
+        while (n) {
+                ssize_t w = sys_write(fd, p, n);
+
+                if (w < 0 && errno == EINTR)
+                        continue;
+                if (w < 0)
+                        return -1;
+                p += w;
+                n -= (size_t)w;
+        }
+        return 0;
+}
+
+ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
+{
+        CLEANUP(closep) int fd = sys_openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+        size_t n = 0;
+
+        if (fd < 0)
+                return -1;
+        while (n < size) {
+                ssize_t r = sys_read(fd, buf + n, size - n);
+
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r < 0)
+                        return -1;
+                if (r == 0) {
+                        buf[n] = '\0';
+                        return (ssize_t)n;
+                }
+                n += (size_t)r;
+        }
+        errno = EFBIG;
+        return -1;
+}
+
+int fd_write_file(int dirfd, const char *path, mode_t mode, const void *buf, size_t n, struct err *e)
+{
+        char beside[256];
+        CLEANUP(closep) int fd = -1;
+
+        if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+                return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "writing %s", path);
+        if (unlinkat(dirfd, beside, 0) < 0 && errno != ENOENT)
+                return err_set(e, ERR_INTERNAL, errno, "removing %s", beside);
+        fd = sys_openat(dirfd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (fd < 0)
+                return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "creating %s", beside);
+        if (fd_write_all(fd, buf, n) < 0 || sys_fdatasync(fd) < 0 || renameat(dirfd, beside, dirfd, path) < 0)
+                return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "writing %s", path);
+        if (fsync(dirfd) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "syncing the directory of %s", path);
+        return 0;
+}

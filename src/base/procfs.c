@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+
+enum { PF_FORKNOEXEC = 0x40 };
+
+int procfs_stat(pid_t pid, struct procfs_stat *st)
+{
+        char path[64], buf[1024];
+        const char *after_name;
+        unsigned flags;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (fd_read_file(AT_FDCWD, path, buf, sizeof(buf)) < 0)
+                return errno == ENOENT || errno == ESRCH ? 1 : -1;
+        /* The name in parentheses may hold anything, a parenthesis too. */
+        after_name = strrchr(buf, ')');
+        if (!after_name ||
+            sscanf(after_name + 1,
+                   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+                   &st->state, &st->ppid, &flags, &st->start_ticks) != 4) {
+                errno = EPROTO;
+                return -1;
+        }
+        st->never_execed = flags & PF_FORKNOEXEC;
+        return 0;
+}
+
+int procfs_boot_id(char *out, size_t size, struct err *e)
+{
+        if (fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, size) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "reading the boot id");
+        out[strcspn(out, "\n")] = '\0';
+        return 0;
+}
+
+int64_t procfs_pid_ns(void)
+{
+        struct stat st;
+
+        return stat("/proc/self/ns/pid", &st) < 0 ? 0 : (int64_t)st.st_ino;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* base/procfs.h
+ * What /proc tells of a process.
+ *
+ * Threads: any.
+ */
+#ifndef CRECHE_BASE_PROCFS_H
+#define CRECHE_BASE_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct procfs_stat {
+        char state; /* 'Z': a zombie */
+        pid_t ppid;
+        uint64_t start_ticks; /* since boot, in clock ticks */
+        bool never_execed;    /* PF_FORKNOEXEC: it has not exec'ed since it was cloned; true of zombies too */
+};
+
+/** Read /proc/@pid/stat. Returns 0, 1: there is no such process, -1 with errno set. */
+int procfs_stat(pid_t pid, struct procfs_stat *st);
+
+/** The boot id of this machine into @out[@size]. ERR_INTERNAL. */
+int procfs_boot_id(char *out, size_t size, struct err *e);
+
+/** The inode of our pid namespace; 0 when /proc does not tell. */
+int64_t procfs_pid_ns(void);
+
+#endif
