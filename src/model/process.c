@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/process.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(s) (1U << (s))
+
+/* The transition table: a state, its name, and where it may go. */
+static const struct {
+        const char *name;
+        unsigned next;
+} states[PROCESS_STATE_COUNT] = {
+        /* initial -> initial: a rename. starting -> initial: see registry/recover.h (R7). */
+        [PROCESS_INITIAL] = {"initial", BIT(PROCESS_STARTING) | BIT(PROCESS_CLOSED)},
+        [PROCESS_STARTING] = {"starting", BIT(PROCESS_INITIAL) | BIT(PROCESS_STARTED) | BIT(PROCESS_STOPPED) |
+                                                  BIT(PROCESS_FAILED) | BIT(PROCESS_LOST)},
+        [PROCESS_STARTED] = {"started", BIT(PROCESS_STOPPED) | BIT(PROCESS_FAILED) | BIT(PROCESS_LOST)},
+        [PROCESS_STOPPED] = {"stopped", BIT(PROCESS_CLOSED)},
+        [PROCESS_FAILED] = {"failed", BIT(PROCESS_CLOSED)},
+        [PROCESS_LOST] = {"lost", BIT(PROCESS_CLOSED)},
+        [PROCESS_CLOSED] = {"closed", 0},
+};
+
+static const char *const method_names[START_METHOD_COUNT] = {"spawn", "fork", "forkserver"};
+static const char *const output_names[OUTPUT_COUNT] = {"log", "null", "stdout"};
+static const char *const reason_names[EXIT_REASON_COUNT] = {
+        "", "exited", "signaled", "exec_failed", "start_failed", "lost"};
+
+static int lookup(const char *const *names, int n, const char *name)
+{
+        for (int i = 0; i < n; i++)
+                if (!strcmp(names[i], name))
+                        return i;
+        return -1;
+}
+
+const char *process_state_name(enum process_state s)
+{
+        return states[s].name;
+}
+
+int process_state_parse(const char *name)
+{
+        for (int i = 0; i < PROCESS_STATE_COUNT; i++)
+                if (!strcmp(states[i].name, name))
+                        return i;
+        return -1;
+}
+
+bool process_state_may(enum process_state from, enum process_state to)
+{
+        return states[from].next & BIT(to);
+}
+
+bool process_state_is_ended(enum process_state s)
+{
+        return s == PROCESS_STOPPED || s == PROCESS_FAILED || s == PROCESS_LOST || s == PROCESS_CLOSED;
+}
+
+const char *start_method_name(enum start_method m)
+{
+        return method_names[m];
+}
+
+int start_method_parse(const char *name)
+{
+        return lookup(method_names, START_METHOD_COUNT, name);
+}
+
+const char *output_name(enum output o)
+{
+        return output_names[o];
+}
+
+int output_parse(const char *name)
+{
+        return lookup(output_names, OUTPUT_COUNT, name);
+}
+
+const char *exit_reason_name(enum exit_reason r)
+{
+        return reason_names[r];
+}
+
+int exit_reason_parse(const char *name)
+{
+        return lookup(reason_names, EXIT_REASON_COUNT, name);
+}
+
+const char *signal_name(int signo)
+{
+        static _Thread_local char name[24];
+        const char *abbrev = sigabbrev_np(signo);
+
+        if (abbrev)
+                snprintf(name, sizeof(name), "SIG%s", abbrev);
+        else if (signo >= SIGRTMIN && signo <= SIGRTMAX)
+                snprintf(name, sizeof(name), "SIGRTMIN+%d", signo - SIGRTMIN);
+        else
+                snprintf(name, sizeof(name), "SIG%d", signo);
+        return name;
+}
+
+static int parse_number(const char *s, int lo, int hi)
+{
+        char *end;
+        long v;
+
+        if (!isdigit((unsigned char)*s))
+                return -1;
+        v = strtol(s, &end, 10);
+        return *end || v < lo || v > hi ? -1 : (int)v;
+}
+
+int signal_parse(const char *name)
+{
+        if (isdigit((unsigned char)*name))
+                return parse_number(name, 1, SIGRTMAX);
+        if (!strncmp(name, "SIG", 3))
+                name += 3;
+        if (!strncmp(name, "RTMIN+", 6)) {
+                int n = parse_number(name + 6, 0, SIGRTMAX - SIGRTMIN);
+
+                return n < 0 ? -1 : SIGRTMIN + n;
+        }
+        for (int s = 1; s < SIGRTMIN; s++)
+                if (sigabbrev_np(s) && !strcmp(sigabbrev_np(s), name))
+                        return s;
+        return -1;
+}
+
+static char **strings_of(struct process *p, size_t i)
+{
+        char **all[] = {&p->name,      &p->identity, &p->lineage,  &p->requested_by,
+                        &p->argv_json, &p->cwd,      &p->env_json, &p->labels_json};
+
+        return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
+}
+
+struct process *process_copy(const struct process *p)
+{
+        struct process *copy = malloc(sizeof(*copy));
+        char **s;
+
+        if (!copy)
+                return NULL;
+        *copy = *p;
+        for (size_t i = 0; (s = strings_of(copy, i)); i++)
+                *s = NULL;
+        copy->exit.detail = NULL;
+        for (size_t i = 0; (s = strings_of(copy, i)); i++) {
+                const char *from = *strings_of((struct process *)p, i);
+
+                if (from && !(*s = strdup(from)))
+                        goto fail;
+        }
+        if (p->exit.detail && !(copy->exit.detail = strdup(p->exit.detail)))
+                goto fail;
+        return copy;
+fail:
+        process_free(copy);
+        return NULL;
+}
+
+void process_done(struct process *p)
+{
+        char **s;
+
+        for (size_t i = 0; (s = strings_of(p, i)); i++)
+                free(*s);
+        free((char *)p->exit.detail);
+}
+
+void process_free(struct process *p)
+{
+        if (!p)
+                return;
+        process_done(p);
+        free(p);
+}
+
+void process_freep(struct process **p)
+{
+        process_free(*p);
+}
