@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/records.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/db.h"
+
+enum { FINGERPRINT_BYTES = 32 };
+
+/* A state was entered: count it and tell it. */
+static int publish(struct db *db, int64_t id, const char *type, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_EVENT_INSERT);
+
+        db_bind_int(s, ":at", clock_now_us());
+        db_bind_int(s, ":process", id);
+        db_bind_text(s, ":type", type);
+        return db_run(db, s, e) < 0 ? -1 : 0;
+}
+
+static int entered(struct db *db, int64_t id, enum process_state from, enum process_state to, struct err *e)
+{
+        db->tally[from]--;
+        db->tally[to]++;
+        return publish(db, id, process_state_name(to), e);
+}
+
+/* What an update of one row did: 0, 1 when it matched none, -1. */
+static int outcome(int changes)
+{
+        return changes < 0 ? -1 : changes == 0;
+}
+
+static int state_of(struct db *db, int64_t id, enum process_state *state, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_STATE);
+        int rc;
+
+        db_bind_int(s, ":id", id);
+        rc = db_step(db, s, e);
+        if (rc < 0)
+                return -1;
+        if (rc == 0)
+                return err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
+        *state = (enum process_state)process_state_parse((const char *)sqlite3_column_text(s, 0));
+        sqlite3_reset(s);
+        return 0;
+}
+
+int record_next_child(struct db *db, int64_t parent, int64_t *number, struct err *e)
+{
+        sqlite3_stmt *s;
+        int rc;
+
+        if (!parent) {
+                *number = ++db->main_children;
+                return 0;
+        }
+        s = db_stmt(db, SQL_PROCESS_NEXT_CHILD);
+        db_bind_int(s, ":id", parent);
+        rc = db_step(db, s, e);
+        if (rc < 0)
+                return -1;
+        if (rc == 0)
+                return err_set(e, ERR_NOT_FOUND, 0, "the parent, process %" PRId64 ", is gone", parent);
+        *number = sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+        return 0;
+}
+
+static void bind_launch(sqlite3_stmt *s, const struct process *p)
+{
+        db_bind_int(s, ":id", p->id);
+        db_bind_text(s, ":start_method", start_method_name(p->start_method));
+        db_bind_int(s, ":daemon", p->daemon);
+        db_bind_text(s, ":argv", p->argv_json);
+        db_bind_text(s, ":cwd", p->cwd);
+        db_bind_text(s, ":env", p->env_json);
+        db_bind_text(s, ":labels", p->labels_json);
+        db_bind_text(s, ":stdout", output_name(p->out));
+        db_bind_text(s, ":stderr", output_name(p->err));
+        db_bind_int_or_null(s, ":timeout", p->timeout_us);
+        db_bind_int(s, ":grace", p->grace_us);
+        db_bind_int_or_null(s, ":on_parent_death", p->on_parent_death);
+}
+
+int record_insert(struct db *db, const struct process *p, const struct record_extras *x, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_INSERT);
+
+        bind_launch(s, p);
+        db_bind_text(s, ":name", p->name);
+        db_bind_text(s, ":identity", p->identity);
+        db_bind_int_or_null(s, ":parent", p->parent);
+        db_bind_text(s, ":lineage", p->lineage);
+        db_bind_text(s, ":state", process_state_name(p->state));
+        db_bind_int(s, ":created_at", p->created_us);
+        db_bind_int(s, ":boot", db->boot);
+        db_bind_text(s, ":request", x->request);
+        db_bind_text(s, ":idempotency_key", x->idempotency_key);
+        if (x->idempotency_key)
+                db_bind_blob(s, ":idempotency_fingerprint", x->fingerprint, FINGERPRINT_BYTES);
+        if (db_run(db, s, e) < 0)
+                return -1;
+        db->tally[p->state]++;
+        return publish(db, p->id, process_state_name(p->state), e);
+}
+
+int record_by_key(struct db *db, int64_t parent, const struct record_extras *x, struct record_key *found,
+                  struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_BY_KEY);
+        int rc;
+
+        db_bind_int(s, ":parent", parent);
+        db_bind_text(s, ":idempotency_key", x->idempotency_key);
+        rc = db_step(db, s, e);
+        if (rc <= 0)
+                return rc;
+        found->id = sqlite3_column_int64(s, 0);
+        found->state = (enum process_state)process_state_parse((const char *)sqlite3_column_text(s, 2));
+        found->unstarted = sqlite3_column_int(s, 3);
+        if (sqlite3_column_bytes(s, 1) != FINGERPRINT_BYTES ||
+            memcmp(sqlite3_column_blob(s, 1), x->fingerprint, FINGERPRINT_BYTES) != 0)
+                rc = err_set(e, ERR_IDEMPOTENCY_MISMATCH, 0,
+                             "this Idempotency-Key belongs to process %" PRId64
+                             ", which was asked for differently",
+                             found->id);
+        sqlite3_reset(s);
+        return rc;
+}
+
+int record_claim(struct db *db, const struct process *p, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_CLAIM);
+        int rc;
+
+        bind_launch(s, p);
+        db_bind_int(s, ":boot", db->boot);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, p->id, PROCESS_INITIAL, PROCESS_STARTING, e);
+}
+
+static void bind_run(sqlite3_stmt *s, const struct process *p)
+{
+        db_bind_int(s, ":id", p->id);
+        db_bind_int_or_null(s, ":pid", p->pid);
+        db_bind_int_or_null(s, ":start_ticks", (int64_t)p->start_ticks);
+        db_bind_int_or_null(s, ":started_at", p->started_us);
+}
+
+int record_started(struct db *db, const struct process *p, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_STARTED);
+        int rc;
+
+        bind_run(s, p);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, p->id, PROCESS_STARTING, PROCESS_STARTED, e);
+}
+
+static int64_t us_of(struct timeval tv)
+{
+        return (int64_t)tv.tv_sec * CLOCK_US_PER_S + tv.tv_usec;
+}
+
+static void bind_rusage(sqlite3_stmt *s, const struct rusage *ru)
+{
+        db_bind_int(s, ":user_us", us_of(ru->ru_utime));
+        db_bind_int(s, ":system_us", us_of(ru->ru_stime));
+        db_bind_int(s, ":maxrss", ru->ru_maxrss * 1024);
+        db_bind_int(s, ":minflt", ru->ru_minflt);
+        db_bind_int(s, ":majflt", ru->ru_majflt);
+        db_bind_int(s, ":inblock", ru->ru_inblock);
+        db_bind_int(s, ":oublock", ru->ru_oublock);
+        db_bind_int(s, ":nvcsw", ru->ru_nvcsw);
+        db_bind_int(s, ":nivcsw", ru->ru_nivcsw);
+}
+
+static void bind_exit(sqlite3_stmt *s, const struct process_exit *x)
+{
+        if (x->reason == EXIT_EXITED || x->reason == EXIT_SIGNALED)
+                db_bind_int(s, ":exitcode", x->exitcode);
+        db_bind_text(s, ":exit_reason", exit_reason_name(x->reason));
+        db_bind_text(s, ":exit_errno", x->errnum ? err_errno_name(x->errnum) : NULL);
+        db_bind_text(s, ":exit_stage", x->stage);
+        db_bind_text(s, ":exit_detail", x->detail);
+        db_bind_int(s, ":core_dumped", x->core_dumped);
+        if (x->oom >= 0)
+                db_bind_int(s, ":oom", x->oom);
+}
+
+int record_ended(struct db *db, const struct process *p, struct err *e)
+{
+        enum process_state was;
+        sqlite3_stmt *s;
+        int rc;
+
+        if (state_of(db, p->id, &was, e) < 0)
+                return e->kind == ERR_NOT_FOUND ? 1 : -1;
+        s = db_stmt(db, SQL_PROCESS_ENDED);
+        bind_run(s, p);
+        db_bind_text(s, ":state", process_state_name(p->state));
+        db_bind_int(s, ":stopped_at", p->stopped_us);
+        db_bind_int_or_null(s, ":joined_at", p->joined_us);
+        db_bind_text(s, ":requested_by", p->requested_by);
+        bind_exit(s, &p->exit);
+        if (p->has_rusage)
+                bind_rusage(s, &p->rusage);
+        db_bind_int(s, ":stdout_bytes", p->log_bytes[STREAM_STDOUT]);
+        db_bind_int(s, ":stderr_bytes", p->log_bytes[STREAM_STDERR]);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, p->id, was, p->state, e);
+}
+
+int record_unstarted(struct db *db, int64_t id, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_UNSTARTED);
+        int rc;
+
+        db_bind_int(s, ":id", id);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, id, PROCESS_STARTING, PROCESS_INITIAL, e);
+}
+
+int record_discard(struct db *db, int64_t id, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_DISCARD);
+        int rc;
+
+        db_bind_int(s, ":id", id);
+        rc = outcome(db_run(db, s, e));
+        if (rc)
+                return rc;
+        db->tally[PROCESS_STARTING]--;
+        return publish(db, id, "deleted", e);
+}
+
+int record_restore(struct db *db, int64_t id, const char *request, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_RESTORE);
+        int rc;
+
+        db_bind_int(s, ":id", id);
+        db_bind_text(s, ":request", request);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, id, PROCESS_STARTING, PROCESS_INITIAL, e);
+}
+
+int record_close(struct db *db, int64_t id, enum process_state *was, struct err *e)
+{
+        sqlite3_stmt *s;
+        int rc;
+
+        if (state_of(db, id, was, e) < 0)
+                return -1;
+        s = db_stmt(db, SQL_PROCESS_CLOSE);
+        db_bind_int(s, ":id", id);
+        rc = outcome(db_run(db, s, e));
+        return rc ? rc : entered(db, id, *was, PROCESS_CLOSED, e);
+}
+
+int record_delete(struct db *db, int64_t id, enum process_state *was, struct err *e)
+{
+        sqlite3_stmt *s;
+        int rc;
+
+        if (state_of(db, id, was, e) < 0)
+                return -1;
+        s = db_stmt(db, SQL_PROCESS_DELETE);
+        db_bind_int(s, ":id", id);
+        rc = outcome(db_run(db, s, e));
+        if (rc)
+                return rc;
+        db->tally[*was]--;
+        return publish(db, id, "deleted", e);
+}
+
+int record_requested(struct db *db, int64_t id, const char *requested_by, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_REQUESTED);
+
+        db_bind_int(s, ":id", id);
+        db_bind_text(s, ":requested_by", requested_by);
+        return outcome(db_run(db, s, e));
+}
+
+int record_joined(struct db *db, int64_t id, int64_t at_us, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_JOINED);
+
+        db_bind_int(s, ":id", id);
+        db_bind_int(s, ":joined_at", at_us);
+        return outcome(db_run(db, s, e));
+}
+
+int record_rename(struct db *db, int64_t id, const char *name, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_RENAME);
+
+        db_bind_int(s, ":id", id);
+        db_bind_text(s, ":name", name);
+        return outcome(db_run(db, s, e));
+}
+
+int record_respecify(struct db *db, const struct process *p, const char *request, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_RESPECIFY);
+
+        bind_launch(s, p);
+        db_bind_text(s, ":request", request);
+        return outcome(db_run(db, s, e));
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "store/db.h"
+#include "store/pool.h"
+#include "store/writer.h"
+
+enum { POOL_MAX = 8, APPLICATION_ID = 1129465160 /* "CRCH", see the first migration */ };
+
+struct store {
+        char *path;
+        struct db db; /* the writer's */
+        struct writer *writer;
+        char instance[64];
+        int64_t last_id;
+        pthread_mutex_t lock; /* guards the pool */
+        struct db *pool[POOL_MAX];
+        int pool_n;
+};
+
+static int pragma_value(struct db *db, const char *text, int64_t *v, struct err *e)
+{
+        sqlite3_stmt *s;
+        int rc;
+
+        if (sqlite3_prepare_v2(db->sqlite, text, -1, &s, NULL) != SQLITE_OK)
+                return db_err(db, e, text);
+        rc = sqlite3_step(s);
+        *v = sqlite3_column_int64(s, 0);
+        sqlite3_finalize(s);
+        return rc == SQLITE_ROW ? 0 : db_err(db, e, text);
+}
+
+static int apply(struct db *db, const struct sql_migration *m, struct err *e)
+{
+        char version[64];
+
+        snprintf(version, sizeof(version), "PRAGMA user_version = %d", m->version);
+        if (sqlite3_exec(db->sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+            sqlite3_exec(db->sqlite, m->text, NULL, NULL, NULL) == SQLITE_OK &&
+            sqlite3_exec(db->sqlite, version, NULL, NULL, NULL) == SQLITE_OK &&
+            sqlite3_exec(db->sqlite, "COMMIT", NULL, NULL, NULL) == SQLITE_OK) {
+                log_info("store.migrated", "version=%d name=%s", m->version, m->name);
+                return 0;
+        }
+        db_err(db, e, m->name);
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+}
+
+/* A file that is not ours or newer than we are must not be written to, not even by a change of its
+ * journal mode: this looks through a reading connection. */
+static int check_version(const char *path, struct err *e)
+{
+        struct db db;
+        int64_t version, application;
+        int rc = -1;
+
+        if (sqlite3_open_v2(path, &db.sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+            SQLITE_OK) {
+                rc = sqlite3_errcode(db.sqlite) == SQLITE_CANTOPEN
+                             ? 0
+                             : db_err(&db, e, path); /* 0: not there yet */
+                sqlite3_close(db.sqlite);
+                return rc;
+        }
+        if (pragma_value(&db, "PRAGMA user_version", &version, e) == 0 &&
+            pragma_value(&db, "PRAGMA application_id", &application, e) == 0) {
+                if (version > sql_migrations_count)
+                        err_set(e, ERR_INVALID, 0, "%s has version %d, newer than this program's %d", path,
+                                (int)version, sql_migrations_count);
+                else if (version && application != APPLICATION_ID)
+                        err_set(e, ERR_INVALID, 0, "%s is not a database of Creche", path);
+                else
+                        rc = 0;
+        }
+        sqlite3_close(db.sqlite);
+        return rc;
+}
+
+static int migrate(struct db *db, struct err *e)
+{
+        int64_t version;
+
+        if (pragma_value(db, "PRAGMA user_version", &version, e) < 0)
+                return -1;
+        for (int i = (int)version; i < sql_migrations_count; i++)
+                if (apply(db, &sql_migrations[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+static int load_main(struct store *st, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(&st->db, SQL_MAIN_GET);
+
+        if (db_step(&st->db, s, e) <= 0)
+                return err_wrap(e, "reading main_process");
+        snprintf(st->instance, sizeof(st->instance), "%s", (const char *)sqlite3_column_text(s, 0));
+        st->db.main_children = st->db.main_children_stored = sqlite3_column_int64(s, 1);
+        sqlite3_reset(s);
+
+        s = db_stmt(&st->db, SQL_LAST_ID);
+        if (db_step(&st->db, s, e) <= 0)
+                return err_wrap(e, "reading the last id");
+        st->last_id = sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+        return 0;
+}
+
+static int register_boot(struct db *db, const struct boot *boot, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_BOOT_INSERT);
+
+        db_bind_text(s, ":boot_id", boot->boot_id);
+        db_bind_int(s, ":pid_ns", boot->pid_ns);
+        if (db_run(db, s, e) < 0)
+                return -1;
+        s = db_stmt(db, SQL_BOOT_GET);
+        db_bind_text(s, ":boot_id", boot->boot_id);
+        db_bind_int(s, ":pid_ns", boot->pid_ns);
+        if (db_step(db, s, e) <= 0)
+                return err_wrap(e, "registering the boot");
+        db->boot = sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+        return 0;
+}
+
+int store_open(const char *path, const struct boot *boot, void (*fatal)(void *), void *arg,
+               struct store **out, struct err *e)
+{
+        struct store *s = calloc(1, sizeof(*s));
+
+        if (!s || !(s->path = strdup(path))) {
+                free(s);
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        }
+        pthread_mutex_init(&s->lock, NULL);
+        if (check_version(path, e) < 0 || db_open(&s->db, path, false, e) < 0 || migrate(&s->db, e) < 0 ||
+            db_prepare(&s->db, e) < 0 || register_boot(&s->db, boot, e) < 0 || load_main(s, e) < 0 ||
+            writer_start(&s->db, fatal, arg, &s->writer, e) < 0) {
+                store_close(s);
+                return -1;
+        }
+        *out = s;
+        return 0;
+}
+
+void store_close(struct store *s)
+{
+        if (!s)
+                return;
+        writer_stop(s->writer);
+        while (s->pool_n) {
+                db_close(s->pool[--s->pool_n]);
+                free(s->pool[s->pool_n]);
+        }
+        /* The last connection that is closed checkpoints and removes the write-ahead log. */
+        db_close(&s->db);
+        pthread_mutex_destroy(&s->lock);
+        free(s->path);
+        free(s);
+}
+
+void store_submit(struct store *s, struct store_job *job)
+{
+        writer_submit(s->writer, job);
+}
+
+const char *store_instance(struct store *s)
+{
+        return s->instance;
+}
+
+int64_t store_last_id(struct store *s)
+{
+        return s->last_id;
+}
+
+static struct db *pool_open(struct store *s, struct err *e)
+{
+        struct db *db = malloc(sizeof(*db));
+
+        if (!db) {
+                err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
+        if (db_open(db, s->path, true, e) < 0) {
+                free(db);
+                return NULL;
+        }
+        if (db_prepare(db, e) < 0) {
+                db_close(db);
+                free(db);
+                return NULL;
+        }
+        return db;
+}
+
+struct db *pool_take(struct store *s, struct err *e)
+{
+        struct db *db = NULL;
+
+        pthread_mutex_lock(&s->lock);
+        if (s->pool_n)
+                db = s->pool[--s->pool_n];
+        pthread_mutex_unlock(&s->lock);
+        return db ? db : pool_open(s, e);
+}
+
+void pool_give(struct store *s, struct db *db)
+{
+        pthread_mutex_lock(&s->lock);
+        if (s->pool_n < POOL_MAX) {
+                s->pool[s->pool_n++] = db;
+                db = NULL;
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (db) {
+                db_close(db);
+                free(db);
+        }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* store/store.h
+ * The database of a registry: one file, SQLite in WAL mode, synchronous=FULL.
+ *
+ * One writer thread owns the only connection that writes, and shares an fsync among all who wait for one.
+ * Readers come from a pool, see only what is committed, and never checkpoint.
+ *
+ * Threads: store_open() and store_close() from main, before and after all others; the rest from any.
+ */
+#ifndef CRECHE_STORE_STORE_H
+#define CRECHE_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "model/caller.h"
+#include "model/filter.h"
+#include "model/process.h"
+
+struct db;
+struct store;
+
+/* This boot of this machine and this pid namespace. */
+struct boot {
+        char boot_id[40];
+        int64_t pid_ns;
+};
+
+/* Something to be written. The owner keeps it until ->done, which is called on the writer's thread. */
+struct store_job {
+        struct list link;
+        /* Within the transaction, in a savepoint of its own. -1 with @e set rolls back this job alone. */
+        int (*run)(struct store_job *job, struct db *db, struct err *e);
+        /* @e NULL: it is durable. Otherwise nothing of it is. */
+        void (*done)(struct store_job *job, const struct err *e);
+        struct err *err; /* the writer's own */
+};
+
+/** Open the database at @path, which is made when it is missing, bring it up to date, and start the writer.
+ * A COMMIT whose outcome is unknown (I/O error) calls @fatal on the writer's thread after the jobs of that
+ * commit have been refused with ERR_UNAVAILABLE; nothing is written any more.
+ * ERR_INVALID: newer than this program, or not ours; it is left untouched. ERR_UNAVAILABLE. */
+int store_open(const char *path, const struct boot *boot, void (*fatal)(void *), void *arg,
+               struct store **out, struct err *e);
+
+/** Write what is queued, end the writer, checkpoint, close. @s may be NULL. */
+void store_close(struct store *s);
+
+void store_submit(struct store *s, struct store_job *job);
+
+/** The instance name of the database. Never changes. */
+const char *store_instance(struct store *s);
+
+/** The highest id ever given, as it was when the store was opened. */
+int64_t store_last_id(struct store *s);
+
+/* Reading. What is shown is valid during the call of @show only. */
+typedef void (*store_show_fn)(const struct process *p, void *arg);
+
+/** Show process @id. 0, 1: there is none, -1. */
+int store_get(struct store *s, int64_t id, store_show_fn show, void *arg, struct err *e);
+
+/** Show up to @f->limit + 1 processes that match, of those that @who may see: one more than the limit says
+ * that there are more. A filter for started or starting ones shows both: the row of a process that has
+ * just been started may lag behind. -1 on failure. */
+int store_list(struct store *s, const struct caller *who, const struct process_filter *f, store_show_fn show,
+               void *arg, struct err *e);
+
+/* A row that was open when the daemon ended. */
+struct open_row {
+        const struct process *process;
+        bool same_boot; /* its pid belongs to this boot and pid namespace */
+        bool has_key;   /* it was requested with an Idempotency-Key */
+};
+
+/** Show all rows in state starting or started, in the order of their ids. */
+int store_open_rows(struct store *s, const struct boot *boot,
+                    void (*show)(const struct open_row *row, void *arg), void *arg, struct err *e);
+
+/** The stored request of @id, malloc()ed, in @request: NULL when it has none. 0, 1: no such process, -1. */
+int store_request(struct store *s, int64_t id, enum process_state *state, char **request, struct err *e);
+
+int store_counts(struct store *s, int64_t counts[PROCESS_STATE_COUNT], struct err *e);
+
+#endif

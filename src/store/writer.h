@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* store/writer.h
+ * Group commit: the thread that owns the writing connection. All jobs that arrive during one fsync share
+ * the next one. It checkpoints too, after the jobs of a commit have been told, so off their path.
+ */
+#ifndef CRECHE_STORE_WRITER_H
+#define CRECHE_STORE_WRITER_H
+
+#include "store/db.h"
+#include "store/store.h"
+
+struct writer;
+
+/** Start the thread on @db, which is the writer's until writer_stop(). ERR_INTERNAL. */
+int writer_start(struct db *db, void (*fatal)(void *), void *arg, struct writer **out, struct err *e);
+void writer_submit(struct writer *w, struct store_job *job);
+/** Finish what is queued and end. @w may be NULL. */
+void writer_stop(struct writer *w);
+
+#endif
