@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* start/account.h
+ * As whom a child shall run: the user, the groups, and what of the environment depends on them.
+ *
+ * Threads: any. May block (NSS).
+ */
+#ifndef CRECHE_START_ACCOUNT_H
+#define CRECHE_START_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum { ACCOUNT_GROUPS_MAX = 64 };
+
+struct account {
+        bool switches; /* the ids differ from what a child has anyway and must be set */
+        uid_t uid;
+        gid_t gid;
+        gid_t groups[ACCOUNT_GROUPS_MAX];
+        uint32_t groups_n;
+        char name[64], home[256], shell[128];
+};
+
+/** Resolve @user and @group (names or decimal numbers; NULL: the daemon's own).
+ * ERR_INVALID with pointer /user or /group: unknown, or we do not run as root and so cannot. */
+int account_resolve(const char *user, const char *group, struct account *a, struct err *e);
+
+#endif

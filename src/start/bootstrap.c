@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "start/bootstrap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { KERNEL_SIGNALS = 64, KERNEL_SIGSET_BYTES = 8, LOG_MODE = 0600 };
+
+/* The kernel's struct sigaction, which is not glibc's. */
+struct kernel_sigaction {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)(void);
+        unsigned long mask;
+};
+
+static const char *const stage_names[STAGE_COUNT] = {
+        NULL, "files", "session", "signals", "limits", "stdin", "stdout", "stderr", "user", "cwd", "exec"};
+
+const char *bootstrap_stage_name(enum bootstrap_stage stage)
+{
+        return stage > STAGE_NONE && stage < STAGE_COUNT ? stage_names[stage] : NULL;
+}
+
+static void __attribute__((noreturn)) fail(const struct bootstrap *b, enum bootstrap_stage stage)
+{
+        b->slot->errnum = errno;
+        __atomic_store_n(&b->slot->stage, stage, __ATOMIC_RELEASE);
+        for (;;)
+                syscall(SYS_exit_group, 127);
+}
+
+static void check(const struct bootstrap *b, enum bootstrap_stage stage, long rc)
+{
+        if (rc < 0)
+                fail(b, stage);
+}
+
+/* Until the table of files is unshared, whatever we close is closed for the daemon. What is above our
+ * stdin is not even copied. */
+static void own_files(const struct bootstrap *b)
+{
+        int in = b->stdin_fd;
+
+        if (in < 0) {
+                check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE));
+                return;
+        }
+        check(b, STAGE_FILES, syscall(SYS_close_range, in + 1, ~0U, CLOSE_RANGE_UNSHARE));
+        check(b, STAGE_STDIN, syscall(SYS_dup3, in, STDIN_FILENO, 0));
+        check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
+}
+
+/* exec resets handlers by itself, but it keeps what is ignored. */
+static void reset_dispositions(const struct bootstrap *b)
+{
+        struct kernel_sigaction default_action = {.handler = SIG_DFL};
+
+        for (int s = 1; s <= KERNEL_SIGNALS; s++)
+                if (s != SIGKILL && s != SIGSTOP)
+                        check(b, STAGE_SIGNALS,
+                              syscall(SYS_rt_sigaction, s, &default_action, NULL, KERNEL_SIGSET_BYTES));
+}
+
+static void apply_limits(const struct bootstrap *b)
+{
+        const struct launch *l = b->launch;
+
+        for (uint32_t i = 0; i < l->rlimits_n; i++)
+                check(b, STAGE_LIMITS,
+                      syscall(SYS_prlimit64, 0, l->rlimits[i].resource, &l->rlimits[i].limit, NULL));
+        if (l->has_nice)
+                check(b, STAGE_LIMITS, syscall(SYS_setpriority, PRIO_PROCESS, 0, l->nice));
+}
+
+/* Open @path (NULL: /dev/null) as @fd. The child's user owns its log, so that it can open /dev/stdout. */
+static void open_as(const struct bootstrap *b, enum bootstrap_stage stage, int fd, const char *path,
+                    int flags)
+{
+        long opened = syscall(SYS_openat, AT_FDCWD, path ? path : "/dev/null", flags, LOG_MODE);
+
+        check(b, stage, opened);
+        if (path && b->launch->has_ids)
+                check(b, stage, syscall(SYS_fchown, opened, b->launch->uid, b->launch->gid));
+        if (opened == fd)
+                return;
+        check(b, stage, syscall(SYS_dup3, opened, fd, 0));
+        check(b, stage, syscall(SYS_close, opened));
+}
+
+static void open_stdio(const struct bootstrap *b)
+{
+        const struct launch *l = b->launch;
+        const int log_flags = O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NOFOLLOW;
+
+        if (b->stdin_fd < 0)
+                open_as(b, STAGE_STDIN, STDIN_FILENO, NULL, O_RDONLY);
+        if (l->out == OUTPUT_LOG)
+                open_as(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text, log_flags);
+        else
+                open_as(b, STAGE_STDOUT, STDOUT_FILENO, NULL, O_WRONLY);
+        if (l->err == OUTPUT_STDOUT)
+                check(b, STAGE_STDERR, syscall(SYS_dup3, STDOUT_FILENO, STDERR_FILENO, 0));
+        else if (l->err == OUTPUT_LOG)
+                open_as(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text, log_flags);
+        else
+                open_as(b, STAGE_STDERR, STDERR_FILENO, NULL, O_WRONLY);
+}
+
+/* The raw calls change this thread alone; glibc's would signal all threads of the daemon. */
+static void become_user(const struct bootstrap *b)
+{
+        const struct launch *l = b->launch;
+        uid_t ruid, euid, suid;
+        gid_t rgid, egid, sgid;
+
+        if (!l->has_ids)
+                return;
+        check(b, STAGE_USER, syscall(SYS_setgroups, l->groups_n, l->groups));
+        check(b, STAGE_USER, syscall(SYS_setresgid, l->gid, l->gid, l->gid));
+        check(b, STAGE_USER, syscall(SYS_setresuid, l->uid, l->uid, l->uid));
+        check(b, STAGE_USER, syscall(SYS_getresgid, &rgid, &egid, &sgid));
+        check(b, STAGE_USER, syscall(SYS_getresuid, &ruid, &euid, &suid));
+        if (rgid != l->gid || egid != l->gid || sgid != l->gid || ruid != l->uid || euid != l->uid ||
+            suid != l->uid) {
+                errno = EPERM;
+                fail(b, STAGE_USER);
+        }
+}
+
+/* As execvp(): go on after what is not there, and remember that something was but might not be run. */
+static void __attribute__((noreturn)) exec_first(const struct bootstrap *b)
+{
+        const struct launch *l = b->launch;
+        int error = ENOENT;
+
+        for (char **path = l->paths.list; *path; path++) {
+                syscall(SYS_execve, *path, l->argv.list, l->envp.list);
+                if (errno == EACCES)
+                        error = EACCES;
+                else if (errno != ENOENT && errno != ENOTDIR) {
+                        error = errno;
+                        break;
+                } else if (error == ENOENT)
+                        error = errno;
+        }
+        errno = error;
+        fail(b, STAGE_EXEC);
+}
+
+void bootstrap_run(void *arg)
+{
+        const struct bootstrap *b = arg;
+        const unsigned long empty_mask = 0;
+
+        own_files(b);
+        check(b, STAGE_SESSION, syscall(SYS_setsid));
+        reset_dispositions(b);
+        apply_limits(b);
+        open_stdio(b);
+        become_user(b);
+        check(b, STAGE_CWD, syscall(SYS_chdir, b->launch->cwd.text));
+        syscall(SYS_umask, b->launch->umask);
+        check(b, STAGE_SIGNALS,
+              syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty_mask, NULL, KERNEL_SIGSET_BYTES));
+        exec_first(b);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "start/forkserver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "base/sys.h"
+
+enum { ABOVE = 10 }; /* where files that will become 3, 4 and 5 cannot collide with them */
+
+struct forkserver {
+        char *exe;
+        struct journal *journal;
+        void (*born)(const struct forkserver_peer *peer, void *arg);
+        void *arg;
+        pthread_mutex_t lock; /* one request at a time; guards the rest */
+        int start_fd;         /* -1: not running */
+        uint32_t generation;
+};
+
+struct forkserver *forkserver_new(const char *exe, struct journal *j,
+                                  void (*born)(const struct forkserver_peer *peer, void *arg), void *arg)
+{
+        struct forkserver *fs = malloc(sizeof(*fs));
+        char *path = strdup(exe);
+
+        if (!fs || !path) {
+                free(fs);
+                free(path);
+                return NULL;
+        }
+        *fs = (struct forkserver){.exe = path, .journal = j, .born = born, .arg = arg, .start_fd = -1};
+        pthread_mutex_init(&fs->lock, NULL);
+        return fs;
+}
+
+void forkserver_free(struct forkserver *fs)
+{
+        if (!fs)
+                return;
+        closep(&fs->start_fd);
+        pthread_mutex_destroy(&fs->lock);
+        free(fs->exe);
+        free(fs);
+}
+
+/* A socketpair whose second end lies above what the child's files become. */
+static int make_pair(int *ours, int *theirs)
+{
+        CLEANUP(closep) int low = -1;
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -1;
+        *ours = pair[0];
+        low = pair[1];
+        *theirs = fcntl(low, F_DUPFD_CLOEXEC, ABOVE);
+        if (*theirs < 0) {
+                closep(ours);
+                return -1;
+        }
+        return 0;
+}
+
+static int exec_server(const char *exe, int start_fd, int zombie_fd, int journal_fd, pid_t *pid)
+{
+        char *const argv[] = {(char *)FORKSERVER_NAME, NULL};
+        char *const envp[] = {NULL};
+        posix_spawn_file_actions_t files;
+        posix_spawnattr_t attr;
+        sigset_t all, none;
+        int rc;
+
+        sigfillset(&all);
+        sigemptyset(&none);
+        posix_spawn_file_actions_init(&files);
+        posix_spawn_file_actions_adddup2(&files, start_fd, FORKSERVER_START_FD);
+        posix_spawn_file_actions_adddup2(&files, zombie_fd, FORKSERVER_ZOMBIE_FD);
+        posix_spawn_file_actions_adddup2(&files, journal_fd, FORKSERVER_JOURNAL_FD);
+        posix_spawnattr_init(&attr);
+        posix_spawnattr_setflags(&attr,
+                                 POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+        posix_spawnattr_setsigdefault(&attr, &all);
+        posix_spawnattr_setsigmask(&attr, &none);
+        rc = posix_spawn(pid, exe, &files, &attr, argv, envp);
+        posix_spawn_file_actions_destroy(&files);
+        posix_spawnattr_destroy(&attr);
+        return rc;
+}
+
+static int launch_server(struct forkserver *fs, struct err *e)
+{
+        CLEANUP(closep) int start = -1;
+        CLEANUP(closep) int start_theirs = -1;
+        CLEANUP(closep) int zombie = -1;
+        CLEANUP(closep) int zombie_theirs = -1;
+        CLEANUP(closep) int journal = fcntl(journal_fd(fs->journal), F_DUPFD_CLOEXEC, ABOVE);
+        struct forkserver_peer peer;
+        int rc;
+
+        if (journal < 0 || make_pair(&start, &start_theirs) < 0 || make_pair(&zombie, &zombie_theirs) < 0)
+                return err_set(e, ERR_TRY_AGAIN, errno, "making sockets for the forkserver");
+        rc = exec_server(fs->exe, start_theirs, zombie_theirs, journal, &peer.pid);
+        if (rc)
+                return err_set(e, ERR_TRY_AGAIN, rc, "starting the forkserver");
+        peer.pidfd = sys_pidfd_open(peer.pid, 0);
+        peer.generation = ++fs->generation;
+        peer.zombie_fd = TAKE_FD(zombie);
+        log_info("forkserver.started", "pid=%d generation=%u", peer.pid, peer.generation);
+        fs->start_fd = TAKE_FD(start);
+        fs->born(&peer, fs->arg);
+        return 0;
+}
+
+static int launch_file(const struct launch *l)
+{
+        int fd = memfd_create("creche-launch", MFD_CLOEXEC);
+
+        if (fd >= 0 && fd_write_all(fd, l, l->size) < 0)
+                closep(&fd);
+        return fd;
+}
+
+/* Returns 0 with @reply and @pidfd, 1 when the server has gone, -1. */
+static int ask(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot, int stdin_fd,
+               struct forkserver_reply *reply, int *pidfd, struct err *e)
+{
+        CLEANUP(closep) int file = launch_file(l);
+        struct forkserver_request req = {
+                .slot = journal_number(fs->journal, slot), .has_stdin = stdin_fd >= 0, .size = l->size};
+        int fds[SOCKET_FDS_MAX] = {file, stdin_fd};
+
+        if (file < 0)
+                return err_set(e, ERR_TRY_AGAIN, errno, "making a file for the forkserver");
+        if (socket_send(fs->start_fd, &req, sizeof(req), fds, stdin_fd >= 0 ? 2 : 1, 0) < 0) {
+                if (errno == EPIPE || errno == ECONNRESET)
+                        return 1;
+                return err_set(e, ERR_TRY_AGAIN, errno, "asking the forkserver");
+        }
+        if (socket_recv(fs->start_fd, reply, sizeof(*reply), fds, 0) != sizeof(*reply))
+                return 1;
+        *pidfd = fds[0];
+        return 0;
+}
+
+/* The server died while it worked for us. The slot knows whether there is a child; if there is one, it
+ * has moved to creche-init, as a zombie or alive, and waits there. */
+static int rescue(const struct journal_slot *slot, struct forkserver_reply *reply, int *pidfd)
+{
+        reply->pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
+        if (!reply->pid)
+                return 1;
+        *pidfd = sys_pidfd_open(reply->pid, 0);
+        return *pidfd < 0 ? 1 : 0;
+}
+
+static int ask_again(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot,
+                     int stdin_fd, struct forkserver_reply *reply, int *pidfd, struct err *e)
+{
+        enum { TRIES = 3 };
+        int rc = 1;
+
+        for (int i = 0; i < TRIES && rc == 1; i++) {
+                if (fs->start_fd < 0 && launch_server(fs, e) < 0)
+                        return -1;
+                rc = ask(fs, l, slot, stdin_fd, reply, pidfd, e);
+                if (rc == 1) {
+                        closep(&fs->start_fd);
+                        rc = rescue(slot, reply, pidfd);
+                }
+        }
+        return rc == 1 ? err_set(e, ERR_TRY_AGAIN, 0, "the forkserver keeps dying") : rc;
+}
+
+int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot, int stdin_fd,
+                     struct start_result *r, struct err *e)
+{
+        struct forkserver_reply reply = {0};
+        uint32_t generation;
+        int pidfd = -1, rc;
+
+        pthread_mutex_lock(&fs->lock);
+        rc = ask_again(fs, l, slot, stdin_fd, &reply, &pidfd, e);
+        generation = fs->generation;
+        pthread_mutex_unlock(&fs->lock);
+        if (rc < 0)
+                return -1;
+        if (reply.pid < 0)
+                return err_set(e, ERR_TRY_AGAIN, reply.errnum, "the forkserver cannot fork");
+        if (pidfd < 0) /* it was too short of files to be sent or received */
+                pidfd = sys_pidfd_open(reply.pid, 0);
+        *r = (struct start_result){.pid = reply.pid,
+                                   .pidfd = pidfd,
+                                   .forkserver = generation,
+                                   .stage = (enum bootstrap_stage)slot->stage,
+                                   .errnum = slot->errnum};
+        return 0;
+}

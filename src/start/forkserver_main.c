@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The forkserver's own side: see forkserver.h. One thread, two sockets, no state but its children. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/socket.h"
+#include "base/zombie.h"
+#include "start/bootstrap.h"
+#include "start/forkserver.h"
+#include "start/journal.h"
+#include "start/start.h"
+
+/* As the kernel's own vfork users do: nothing may be delivered between clone and exec. */
+static void block_signals(void)
+{
+        sigset_t all;
+
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static pid_t fork_child(struct journal_slot *slots, const struct forkserver_request *req, const int *fds,
+                        int *pidfd)
+{
+        struct launch *l = mmap(NULL, req->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fds[0], 0);
+        struct bootstrap b = {
+                .launch = l, .slot = &slots[req->slot], .stdin_fd = req->has_stdin ? fds[1] : -1};
+        pid_t pid;
+        int saved;
+
+        if (l == MAP_FAILED)
+                return -1;
+        launch_relocate(l);
+        pid = start_clone(0, NULL, &b, pidfd);
+        saved = errno;
+        munmap(l, req->size);
+        errno = saved;
+        return pid;
+}
+
+/* False when the daemon has gone. */
+static bool serve_start(struct journal_slot *slots)
+{
+        struct forkserver_request req;
+        struct forkserver_reply reply;
+        CLEANUP(closep) int pidfd = -1;
+        int fds[SOCKET_FDS_MAX];
+        ssize_t got = socket_recv(FORKSERVER_START_FD, &req, sizeof(req), fds, 0);
+
+        if (got <= 0)
+                return false;
+        if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && fds[0] >= 0 &&
+            (!req.has_stdin || fds[1] >= 0)) {
+                reply.pid = fork_child(slots, &req, fds, &pidfd);
+                reply.errnum = reply.pid < 0 ? errno : 0;
+        } else {
+                reply = (struct forkserver_reply){.pid = -1, .errnum = EMFILE}; /* the files did not fit */
+        }
+        closep(&fds[0]);
+        closep(&fds[1]);
+        return socket_send(FORKSERVER_START_FD, &reply, sizeof(reply), &pidfd, pidfd >= 0, 0) == 0;
+}
+
+static bool serve_zombie(void)
+{
+        struct zombie_msg msg;
+        int fds[SOCKET_FDS_MAX];
+        ssize_t got = socket_recv(FORKSERVER_ZOMBIE_FD, &msg, sizeof(msg), fds, 0);
+
+        closep(&fds[0]);
+        closep(&fds[1]);
+        if (got <= 0)
+                return false;
+        if (got == sizeof(msg) && zombie_serve(&msg))
+                return socket_send(FORKSERVER_ZOMBIE_FD, &msg, sizeof(msg), NULL, 0, 0) == 0;
+        return true;
+}
+
+int forkserver_main(void)
+{
+        struct journal_slot *slots = journal_map(FORKSERVER_JOURNAL_FD, NULL);
+        struct pollfd polled[2] = {{.fd = FORKSERVER_START_FD, .events = POLLIN},
+                                   {.fd = FORKSERVER_ZOMBIE_FD, .events = POLLIN}};
+
+        if (!slots)
+                return EXIT_FAILURE;
+        block_signals();
+        prctl(PR_SET_NAME, FORKSERVER_NAME);
+        for (;;) {
+                if (poll(polled, 2, -1) < 0 && errno != EINTR)
+                        return EXIT_FAILURE;
+                if (polled[0].revents && !serve_start(slots))
+                        return EXIT_SUCCESS;
+                if (polled[1].revents && !serve_zombie())
+                        return EXIT_SUCCESS;
+        }
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "start/launch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/strbuf.h"
+
+enum { DEFAULTS = 6, ENV_MAX_DEFAULT = 512 };
+
+#define PATH_ROOT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PATH_USER "PATH=/usr/local/bin:/usr/bin:/bin"
+
+/* The piece under construction: a struct launch, then lists (8 bytes aligned) and texts in any order. */
+static uint64_t add_text(struct strbuf *b, const char *s)
+{
+        uint64_t at = b->len;
+
+        if (!s)
+                return 0;
+        strbuf_add(b, s, strlen(s) + 1);
+        return at;
+}
+
+/* Reserves room for a list of @n and its end; returns where it is. */
+static uint64_t add_list(struct strbuf *b, size_t n)
+{
+        static const char zeros[8];
+        uint64_t at;
+
+        strbuf_add(b, zeros, (8 - b->len % 8) % 8);
+        at = b->len;
+        for (size_t i = 0; i <= n; i++)
+                strbuf_add(b, zeros, sizeof(zeros));
+        return at;
+}
+
+static void set_item(struct strbuf *b, uint64_t list, size_t i, uint64_t text)
+{
+        if (!strbuf_failed(b))
+                memcpy(b->s + list + i * sizeof(text), &text, sizeof(text));
+}
+
+static uint64_t add_strings(struct strbuf *b, const char *const *strings, size_t n)
+{
+        uint64_t list = add_list(b, n);
+
+        for (size_t i = 0; i < n; i++)
+                set_item(b, list, i, add_text(b, strings[i]));
+        return list;
+}
+
+static size_t count(const char *const *strings)
+{
+        size_t n = 0;
+
+        while (strings && strings[n])
+                n++;
+        return n;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+        size_t n = strcspn(a, "=");
+
+        return !strncmp(a, b, n + 1);
+}
+
+/* Add @entry unless one of the @n that are there already has its name. */
+static size_t add_default(const char **env, size_t n, const char *entry)
+{
+        for (size_t i = 0; i < n; i++)
+                if (same_name(entry, env[i]))
+                        return n;
+        env[n] = entry;
+        return n + 1;
+}
+
+static const char *lookup(const char *const *env, size_t n, const char *name)
+{
+        size_t len = strlen(name);
+
+        for (size_t i = 0; i < n; i++)
+                if (!strncmp(env[i], name, len) && env[i][len] == '=')
+                        return env[i] + len + 1;
+        return NULL;
+}
+
+/* What execvp() would try for @file, in this order. An empty element of PATH is the working directory. */
+static uint64_t add_paths(struct strbuf *b, const char *file, const char *path)
+{
+        char candidate[4096];
+        size_t n = 1, i = 0;
+        uint64_t list;
+
+        if (strchr(file, '/') || !path)
+                return add_strings(b, &file, 1);
+        for (const char *p = path; *p; p++)
+                n += *p == ':';
+        list = add_list(b, n);
+        for (const char *p = path;; p++) {
+                int len = (int)strcspn(p, ":");
+
+                if (snprintf(candidate, sizeof(candidate), "%.*s%s%s", len, p, len ? "/" : "./", file) <
+                    (int)sizeof(candidate))
+                        set_item(b, list, i++, add_text(b, candidate));
+                p += len;
+                if (!*p)
+                        return list;
+        }
+}
+
+/* The whole environment of the child, in @env: ours above the request's above the defaults. */
+static size_t collect_env(const char **env, const struct spec *spec, const struct launch_context *c,
+                          const char *const *defaults)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; c->env[i]; i++)
+                env[n++] = c->env[i];
+        for (size_t i = 0; spec->env && spec->env[i]; i++)
+                env[n++] = spec->env[i];
+        for (size_t i = 0; i < DEFAULTS; i++)
+                n = add_default(env, n, defaults[i]);
+        return n;
+}
+
+static void set_ids(struct launch *l, const struct account *a)
+{
+        l->has_ids = a->switches;
+        l->uid = a->uid;
+        l->gid = a->gid;
+        l->groups_n = a->groups_n;
+        memcpy(l->groups, a->groups, sizeof(l->groups));
+}
+
+static void set_plain(struct launch *l, const struct spec *spec, const struct launch_context *c)
+{
+        l->out = spec->out;
+        l->err = spec->err;
+        l->umask = spec->umask;
+        l->nice = spec->nice;
+        l->has_nice = spec->has_nice;
+        l->rlimits_n = (uint32_t)spec->rlimits_n;
+        memcpy(l->rlimits, spec->rlimits, sizeof(l->rlimits));
+        set_ids(l, c->account);
+}
+
+static void set_refs(struct strbuf *b, struct launch *head, const struct spec *spec,
+                     const struct launch_context *c, const char *const *env, size_t env_n)
+{
+        head->argv.offset =
+                add_strings(b, (const char *const *)spec->argv, count((const char *const *)spec->argv));
+        head->envp.offset = add_strings(b, env, env_n);
+        head->paths.offset = add_paths(b, spec->argv[0], lookup(env, env_n, "PATH"));
+        head->cwd.offset = add_text(b, c->cwd);
+        head->out_path.offset = add_text(b, c->out_path);
+        head->err_path.offset = add_text(b, c->err_path);
+}
+
+struct launch *launch_new(const struct spec *spec, const struct launch_context *c)
+{
+        const struct account *a = c->account;
+        char home[300], user[80], logname[80], shell[160];
+        const char *defaults[DEFAULTS] = {
+                a->uid ? PATH_USER : PATH_ROOT, home, user, logname, shell, "LANG=C.UTF-8"};
+        size_t env_max = count(c->env) + count((const char *const *)spec->env) + DEFAULTS;
+        CLEANUP(freep) const char **env = calloc(env_max, sizeof(*env));
+        CLEANUP(strbuf_done) struct strbuf b = {0};
+        struct launch head = {0};
+
+        if (!env)
+                return NULL;
+        snprintf(home, sizeof(home), "HOME=%s", a->home);
+        snprintf(user, sizeof(user), "USER=%s", a->name);
+        snprintf(logname, sizeof(logname), "LOGNAME=%s", a->name);
+        snprintf(shell, sizeof(shell), "SHELL=%s", a->shell);
+
+        strbuf_add(&b, &head, sizeof(head));
+        set_plain(&head, spec, c);
+        set_refs(&b, &head, spec, c, env, collect_env(env, spec, c, defaults));
+        head.size = b.len;
+        if (strbuf_failed(&b))
+                return NULL;
+        memcpy(b.s, &head, sizeof(head));
+        return (struct launch *)strbuf_steal(&b);
+}
+
+/* It holds secrets. */
+void launch_free(struct launch *l)
+{
+        if (l)
+                explicit_bzero(l, l->size);
+        free(l);
+}
+
+static void relocate_list(struct launch *l, union launch_ref *ref)
+{
+        ref->list = (char **)((char *)l + ref->offset);
+        for (char **item = ref->list; *item; item++)
+                *item = (char *)l + (uintptr_t)*item;
+}
+
+static void relocate_text(struct launch *l, union launch_ref *ref)
+{
+        if (ref->offset)
+                ref->text = (char *)l + ref->offset;
+}
+
+void launch_relocate(struct launch *l)
+{
+        if (l->relocated)
+                return;
+        l->relocated = true;
+        relocate_list(l, &l->argv);
+        relocate_list(l, &l->envp);
+        relocate_list(l, &l->paths);
+        relocate_text(l, &l->cwd);
+        relocate_text(l, &l->out_path);
+        relocate_text(l, &l->err_path);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* start/launch.h
+ * All that a child needs to become its program, in one flat piece of memory without pointers to elsewhere:
+ * the child between clone and exec may not allocate, and the forkserver receives it over a file.
+ *
+ * Built with offsets; launch_relocate() turns them into pointers, once, where it is going to be used.
+ */
+#ifndef CRECHE_START_LAUNCH_H
+#define CRECHE_START_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "model/spec.h"
+#include "start/account.h"
+
+/* An offset from the beginning of the launch, then a pointer. 0/NULL: none. */
+union launch_ref {
+        uint64_t offset;
+        char *text;
+        char **list; /* NULL-terminated */
+};
+
+struct launch {
+        uint64_t size; /* of the whole piece */
+        bool relocated;
+        union launch_ref argv, envp;
+        union launch_ref paths; /* what to exec, in this order, as execvp() would */
+        union launch_ref cwd;
+        union launch_ref out_path, err_path;
+        enum output out, err;
+        unsigned umask;
+        int nice;
+        bool has_nice;
+        bool has_ids;
+        uid_t uid;
+        gid_t gid;
+        uint32_t groups_n;
+        gid_t groups[ACCOUNT_GROUPS_MAX];
+        uint32_t rlimits_n;
+        struct spec_rlimit rlimits[SPEC_RLIMITS_MAX];
+};
+
+/* What the spec does not say. */
+struct launch_context {
+        const struct account *account;
+        const char *const *env; /* NULL-terminated "NAME=value": goes above all (CRECHE_ID ...) */
+        const char *cwd;
+        const char *out_path, *err_path;
+};
+
+/** A launch of @spec, to be freed with launch_free(). NULL: out of memory. */
+struct launch *launch_new(const struct spec *spec, const struct launch_context *c);
+void launch_free(struct launch *l);
+
+void launch_relocate(struct launch *l);
+
+#endif

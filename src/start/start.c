@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "start/start.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+#include "start/forkserver.h"
+
+enum { STACK_BYTES = 64 * 1024 };
+
+int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e)
+{
+        void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+                           -1, 0);
+
+        if (stack == MAP_FAILED)
+                return err_set(e, ERR_INTERNAL, errno, "allocating a stack for children");
+        *s = (struct starter){.stack = stack, .forkserver = fs, .journal = j};
+        return 0;
+}
+
+void starter_done(struct starter *s)
+{
+        if (s->stack)
+                munmap(s->stack, STACK_BYTES);
+        *s = (struct starter){0};
+}
+
+/* CLONE_VFORK for each: we learn in one wait whether exec has worked. The kernel writes the pid into the
+ * journal before the child runs. */
+pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd)
+{
+        struct clone_args args = {
+                .flags = flags | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID,
+                .pidfd = (uintptr_t)pidfd,
+                .parent_tid = (uintptr_t)&b->slot->pid,
+                .exit_signal = SIGCHLD,
+                .stack = (uintptr_t)stack,
+                .stack_size = stack ? STACK_BYTES : 0,
+        };
+
+        return sys_clone3(&args, bootstrap_run, b);
+}
+
+static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct journal_slot *slot,
+                          int stdin_fd, struct start_result *r, struct err *e)
+{
+        struct bootstrap b = {.launch = l, .slot = slot, .stdin_fd = stdin_fd};
+        int pidfd = -1;
+        pid_t pid;
+
+        launch_relocate(l);
+        pid = start_clone(flags, stack, &b, &pidfd);
+        if (pid < 0) {
+                bool again = errno == EAGAIN || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+
+                return err_set(e, again ? ERR_TRY_AGAIN : ERR_INTERNAL, errno, "clone3");
+        }
+        *r = (struct start_result){.pid = pid,
+                                   .pidfd = pidfd,
+                                   .stage = (enum bootstrap_stage)slot->stage,
+                                   .errnum = slot->errnum};
+        return 0;
+}
+
+int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
+                  int stdin_fd, struct start_result *r, struct err *e)
+{
+        switch (method) {
+        case START_SPAWN: return start_by_clone(CLONE_VM | CLONE_FILES, s->stack, l, slot, stdin_fd, r, e);
+        case START_FORK: return start_by_clone(0, NULL, l, slot, stdin_fd, r, e);
+        case START_FORKSERVER: return forkserver_start(s->forkserver, l, slot, stdin_fd, r, e);
+        case START_METHOD_COUNT: break;
+        }
+        return err_set(e, ERR_INTERNAL, 0, "no such start method");
+}

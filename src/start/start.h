@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* start/start.h
+ * Start methods: three ways to clone, one bootstrap.
+ *
+ *   spawn       clone3(CLONE_VM|CLONE_VFORK|CLONE_FILES): nothing of the daemon is copied
+ *   fork        clone3(CLONE_VFORK): a copy-on-write copy of the daemon
+ *   forkserver  a small process of its own forks on request: see forkserver.h
+ *
+ * Each returns when the child has exec'ed or has failed to.
+ *
+ * Threads: one struct starter per thread. All signals must be blocked in that thread.
+ */
+#ifndef CRECHE_START_START_H
+#define CRECHE_START_START_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "model/process.h"
+#include "start/bootstrap.h"
+#include "start/journal.h"
+#include "start/launch.h"
+
+struct forkserver;
+
+struct starter {
+        void *stack;                   /* the child's, while it shares our memory */
+        struct forkserver *forkserver; /* borrowed */
+        struct journal *journal;       /* borrowed */
+};
+
+/* A child that exists: running, ended already, or stuck before exec with @stage and @errnum saying why (it
+ * is a zombie then, or about to be one). */
+struct start_result {
+        pid_t pid;
+        int pidfd;           /* the caller's */
+        uint32_t forkserver; /* 0: our own child; else the generation of the forkserver that is its parent */
+        enum bootstrap_stage stage;
+        int errnum;
+};
+
+int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e);
+void starter_done(struct starter *s);
+
+/** Start @l (relocated here) as @slot->id by @method. @stdin_fd: > 2, or -1 for /dev/null; stays the caller's.
+ * Returns 0 with @r filled, or -1: no child ever existed. ERR_TRY_AGAIN (limits, memory), ERR_INTERNAL. */
+int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
+                  int stdin_fd, struct start_result *r, struct err *e);
+
+/** clone3() with @flags beside the two that every method needs; the child runs bootstrap_run(@b) on @stack
+ * (NULL: a copy of ours). Returns the pid, with @pidfd set, or -1 with errno set. */
+pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd);
+
+#endif
