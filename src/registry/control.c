@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done to a process: signals, its stdin, its name, close, delete. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2)
+#endif
+
+/* A change on its way to the disk, for which a ticket waits. */
+struct control_op {
+        struct store_job job;
+        struct registry *registry;
+        struct ticket *ticket;
+        struct ticket inner; /* waits for the end of a process that is dead already, before the change */
+        struct child *child;
+        int64_t id;
+        int signo;
+        bool tree;
+        char *text;             /* requested_by, or a name */
+        struct process *respec; /* PATCH: the launch part of a record */
+        char *request;
+        enum process_state was;
+};
+
+static void op_free(struct control_op *op)
+{
+        if (!op)
+                return;
+        ticket_done(&op->inner);
+        child_unref(op->child);
+        process_free(op->respec);
+        free(op->text);
+        free(op->request);
+        free(op);
+}
+
+static void op_freep(struct control_op **op)
+{
+        op_free(*op);
+}
+
+static struct control_op *op_new(struct registry *r, int64_t id, struct ticket *t)
+{
+        struct control_op *op = calloc(1, sizeof(*op));
+
+        if (!op) {
+                err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
+        t->id = id;
+        op->registry = r;
+        op->ticket = t;
+        op->id = id;
+        return op;
+}
+
+static void op_finish(struct control_op *op, const struct err *e)
+{
+        struct ticket *t = op->ticket;
+
+        if (e)
+                t->err = *e;
+        op_free(op);
+        t->done(t);
+}
+
+static int op_submit(struct control_op **op, int (*run)(struct store_job *, struct db *, struct err *),
+                     void (*done)(struct store_job *, const struct err *))
+{
+        struct control_op *submitted = TAKE_PTR(*op);
+
+        submitted->job = (struct store_job){.run = run, .done = done};
+        store_submit(submitted->registry->store, &submitted->job);
+        return 1;
+}
+
+/* Under the lock: through the pidfd, so that no stranger who got the same number is ever met. The group is
+ * led by the child, which is not reaped while it is in the table: its number cannot be anybody else's. */
+static bool send(struct child *c, int signo, bool tree)
+{
+        if (c->exit_seen || c->pidfd < 0)
+                return false;
+        if (!tree)
+                return sys_pidfd_send_signal(c->pidfd, signo, 0) == 0;
+        if (sys_pidfd_send_signal(c->pidfd, signo, PIDFD_SIGNAL_PROCESS_GROUP) == 0)
+                return true;
+        return errno == EINVAL && kill(-c->rec.pid, signo) == 0;
+}
+
+static int requested_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+
+        return record_requested(db, op->id, op->text, e) < 0 ? -1 : 0;
+}
+
+static void requested_done(struct store_job *job, const struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+
+        /* A full disk must not keep anybody from killing: the request is told with the exit, if there is room. */
+        if (e)
+                log_warn("process.request_not_recorded", "id=%" PRId64 " error=%s", op->id,
+                         log_quote(e->msg));
+        pthread_mutex_lock(&op->registry->lock);
+        op->ticket->delivered = send(op->child, op->signo, op->tree);
+        pthread_mutex_unlock(&op->registry->lock);
+        op_finish(op, NULL);
+}
+
+static bool asks_for_the_end(int signo)
+{
+        return signo == SIGTERM || signo == SIGKILL || signo == SIGINT || signo == SIGQUIT ||
+               signo == SIGHUP || signo == SIGABRT;
+}
+
+/* Of a process that is not in the table: nothing is sent, or it is an error. */
+static int signal_absent(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
+{
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
+
+        if (!p)
+                return -1;
+        if (p->state == PROCESS_CLOSED)
+                return err_set(&t->err, ERR_CLOSED, 0, "process object is closed");
+        if (p->state == PROCESS_INITIAL)
+                return err_set(&t->err, ERR_NOT_STARTED, 0, "process %" PRId64 " has not been started", id);
+        return 0;
+}
+
+/* Who asked goes to the disk before the signal goes out: a crash between the two repeats nothing; the other way
+ * round, a process that we stopped would look as if it had died by itself. */
+static int note_and_send(struct registry *r, struct child *c, const char *by, int signo, bool tree,
+                         struct ticket *t)
+{
+        CLEANUP(op_freep) struct control_op *op = op_new(r, c->rec.id, t);
+
+        if (!op)
+                return -1;
+        op->text = strdup(by);
+        if (!op->text)
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        op->child = child_ref(c);
+        op->signo = signo;
+        op->tree = tree;
+        return op_submit(&op, requested_run, requested_done);
+}
+
+int registry_signal(struct registry *r, const struct caller *who, int64_t id, int signo, const char *verb,
+                    bool tree, struct ticket *t)
+{
+        CLEANUP(child_unrefp) struct child *c = NULL;
+        char by[160];
+        bool dead = false, starting = false;
+
+        t->id = id;
+        snprintf(by, sizeof(by), "%s by %s", verb, who->who);
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, id);
+        if (c && (!caller_sees(who, &c->rec) || c->rec.state == PROCESS_INITIAL))
+                c = NULL;
+        if (c) {
+                child_ref(c);
+                starting = c->rec.state == PROCESS_STARTING;
+                dead = child_is_dead(c);
+                if (!dead && !starting && !asks_for_the_end(signo))
+                        t->delivered = send(c, signo, tree);
+                if (!dead && !starting && asks_for_the_end(signo)) {
+                        free(c->rec.requested_by);
+                        c->rec.requested_by = strdup(by);
+                }
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (!c)
+                return signal_absent(r, who, id, t);
+        if (starting)
+                return err_set(&t->err, ERR_TRY_AGAIN, 0, "process %" PRId64 " is just being started", id);
+        if (dead) /* answer with its end */
+                return registry_wait(r, who, id, 0, t);
+        if (!asks_for_the_end(signo))
+                return 0;
+        return note_and_send(r, c, by, signo, tree, t);
+}
+
+/* Close and delete: a process that is dead already may just not be recorded as such. */
+static void settled_then(struct ticket *inner);
+
+static int still_running(struct err *e)
+{
+        return err_set(e, ERR_STILL_RUNNING, 0,
+                       "Cannot close a process while it is still running. You should first call join() or "
+                       "terminate().");
+}
+
+static bool is_running(enum process_state s)
+{
+        return s == PROCESS_STARTING || s == PROCESS_STARTED;
+}
+
+/* Under no lock. Wakes who waited for a process that was only created. */
+static void wake_placeholder(struct registry *r, int64_t id, enum process_state now)
+{
+        struct list done = LIST_INIT(done);
+        struct child *c;
+
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, id);
+        if (c && c->rec.state == PROCESS_INITIAL) {
+                child_ref(c);
+                c->rec.state = now;
+                waiters_ended(c, &done);
+                table_remove(r, c);
+                child_unref(c);
+        }
+        pthread_mutex_unlock(&r->lock);
+        tickets_finish(&done);
+}
+
+static int close_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+        int rc = record_close(db, op->id, &op->was, e);
+
+        return rc == 1 && is_running(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
+}
+
+static void close_done(struct store_job *job, const struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+
+        if (!e)
+                wake_placeholder(op->registry, op->id, PROCESS_CLOSED);
+        op_finish(op, e);
+}
+
+static int delete_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+        int rc = record_delete(db, op->id, &op->was, e);
+
+        return rc == 1 && is_running(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
+}
+
+static void delete_done(struct store_job *job, const struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+
+        if (!e) {
+                wake_placeholder(op->registry, op->id, PROCESS_CLOSED);
+                logs_remove(op->registry->config.logs, op->id);
+        }
+        op_finish(op, e);
+}
+
+static void settled_then(struct ticket *inner)
+{
+        struct control_op *op = container_of(inner, struct control_op, inner);
+
+        store_submit(op->registry->store, &op->job);
+}
+
+static int end_of_life(struct registry *r, const struct caller *who, int64_t id,
+                       int (*run)(struct store_job *, struct db *, struct err *),
+                       void (*done)(struct store_job *, const struct err *), struct ticket *t)
+{
+        CLEANUP(op_freep) struct control_op *op = op_new(r, id, t);
+        struct control_op *submitted;
+        int rc;
+
+        if (!op)
+                return -1;
+        op->job = (struct store_job){.run = run, .done = done};
+        ticket_init(&op->inner, settled_then);
+        submitted = op;
+        rc = registry_wait(r, who, id, 0, &op->inner);
+        if (rc < 0) {
+                t->err = op->inner.err;
+                return -1;
+        }
+        op = NULL;
+        if (rc == 0)
+                store_submit(r->store, &submitted->job);
+        return 1;
+}
+
+int registry_close(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
+{
+        return end_of_life(r, who, id, close_run, close_done, t);
+}
+
+int registry_delete(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
+{
+        return end_of_life(r, who, id, delete_run, delete_done, t);
+}
+
+int registry_request(struct registry *r, const struct caller *who, int64_t id, const char *again, char **body,
+                     struct err *e)
+{
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, e);
+        enum process_state state;
+        int rc;
+
+        if (!p)
+                return -1;
+        if (p->state == PROCESS_CLOSED)
+                return err_set(e, ERR_CLOSED, 0, "process object is closed");
+        if (p->state != PROCESS_INITIAL)
+                return err_set(e, ERR_ALREADY_STARTED, 0, "%s",
+                               again ? again : "cannot start a process twice");
+        rc = store_request(r->store, id, &state, body, e);
+        if (rc < 0)
+                return -1;
+        if (rc == 1)
+                return err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
+        if (!*body)
+                return err_set(e, ERR_NEEDS_REPEAT, 0,
+                               "process %" PRId64 " was requested with an Idempotency-Key and never ran", id);
+        return 0;
+}
+
+static int update_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+        int rc;
+
+        if (op->respec) {
+                rc = record_respecify(db, op->respec, op->request, e);
+                if (rc)
+                        return rc < 0 ? -1
+                                      : err_set(e, ERR_ALREADY_STARTED, 0, "process has already started");
+        }
+        if (!op->text)
+                return 0;
+        rc = record_rename(db, op->id, op->text, e);
+        return rc == 1 ? err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, op->id) : rc;
+}
+
+static void update_done(struct store_job *job, const struct err *e)
+{
+        struct control_op *op = container_of(job, struct control_op, job);
+        struct registry *r = op->registry;
+        struct child *c;
+
+        pthread_mutex_lock(&r->lock);
+        c = e || !op->text ? NULL : table_find(r, op->id);
+        if (c) {
+                free(c->rec.name);
+                c->rec.name = TAKE_PTR(op->text);
+        }
+        pthread_mutex_unlock(&r->lock);
+        op_finish(op, e);
+}
+
+static int take_respec(struct control_op *op, struct spec *s, const char *body, const struct process *old,
+                       struct err *e)
+{
+        struct account a = op->registry->account;
+
+        if ((s->user || s->group) && account_resolve(s->user, s->group, &a, e) < 0)
+                return -1;
+        op->respec = calloc(1, sizeof(*op->respec));
+        op->request = strdup(body);
+        if (!op->respec || !op->request)
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        *op->respec = (struct process){.id = op->id,
+                                       .argv_json = TAKE_PTR(s->argv_json),
+                                       .env_json = TAKE_PTR(s->env_json),
+                                       .labels_json = TAKE_PTR(s->labels_json),
+                                       .cwd = strdup(s->cwd ? s->cwd : a.home),
+                                       .start_method = s->start_method,
+                                       .daemon = s->daemon < 0 ? old->daemon : s->daemon,
+                                       .out = s->out,
+                                       .err = s->err,
+                                       .timeout_us = s->timeout_us,
+                                       .grace_us = s->grace_us,
+                                       .on_parent_death = s->on_parent_death};
+        return 0;
+}
+
+int registry_update(struct registry *r, const struct caller *who, int64_t id, const char *name,
+                    struct spec *spec, const char *body, struct ticket *t)
+{
+        CLEANUP(op_freep) struct control_op *op = op_new(r, id, t);
+        CLEANUP(spec_freep) struct spec *owned = spec;
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
+
+        if (!op || !p)
+                return -1;
+        if (owned && p->state != PROCESS_INITIAL)
+                return err_set(&t->err, ERR_ALREADY_STARTED, 0, "process has already started");
+        if (owned && take_respec(op, owned, body, p, &t->err) < 0)
+                return -1;
+        if (name && *name)
+                op->text = strdup(name);
+        else if (name && asprintf(&op->text, "Process-%s", p->identity) < 0)
+                op->text = NULL;
+        if (name && !op->text)
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        return op_submit(&op, update_run, update_done);
+}
+
+/* Under the lock: @id as one whose stdin can be used. */
+static struct child *find_stdin(struct registry *r, const struct caller *who, int64_t id)
+{
+        struct child *c = table_find(r, id);
+
+        return c && caller_sees(who, &c->rec) && c->rec.state == PROCESS_STARTED ? c : NULL;
+}
+
+static int no_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, e);
+
+        if (!p)
+                return -1;
+        if (p->state == PROCESS_CLOSED)
+                return err_set(e, ERR_CLOSED, 0, "process object is closed");
+        if (p->state == PROCESS_INITIAL || p->state == PROCESS_STARTING)
+                return err_set(e, ERR_NOT_STARTED, 0, "process %" PRId64 " has not been started", id);
+        if (process_state_is_ended(p->state))
+                return err_set(e, ERR_STOPPED, 0, "process %" PRId64 " has ended", id);
+        return err_set(e, ERR_NO_STDIN, 0,
+                       "the standard input of process %" PRId64 " is no pipe, or was closed", id);
+}
+
+int registry_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        struct child *c;
+        int fd = -1, errnum = 0;
+
+        pthread_mutex_lock(&r->lock);
+        c = find_stdin(r, who, id);
+        if (c && c->stdin_fd >= 0) {
+                fd = fcntl(c->stdin_fd, F_DUPFD_CLOEXEC, 3);
+                errnum = errno;
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (fd >= 0)
+                return fd;
+        return errnum ? err_set(e, ERR_TRY_AGAIN, errnum, "opening the standard input")
+                      : no_stdin(r, who, id, e);
+}
+
+int registry_stdin_close(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        struct child *c;
+        bool closed = false;
+
+        pthread_mutex_lock(&r->lock);
+        c = find_stdin(r, who, id);
+        if (c && c->stdin_fd >= 0) {
+                closep(&c->stdin_fd);
+                if (c->kept_stdin)
+                        peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, id);
+                c->kept_stdin = false;
+                closed = true;
+        }
+        pthread_mutex_unlock(&r->lock);
+        return closed ? 0 : no_stdin(r, who, id, e);
+}

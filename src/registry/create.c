@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/* Create and start: a request becomes a row, then a process. The row is durable before anything runs. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+static void op_free(struct start_op *op)
+{
+        if (!op)
+                return;
+        child_unref(op->child);
+        spec_free(op->spec);
+        free(op->request);
+        free(op->key);
+        free(op);
+}
+
+static void op_freep(struct start_op **op)
+{
+        op_free(*op);
+}
+
+/* The ticket gets its answer; the operation is over. */
+static void op_finish(struct start_op *op, const struct err *e)
+{
+        struct ticket *t = op->ticket;
+
+        if (e)
+                t->err = *e;
+        op_free(op);
+        t->done(t);
+}
+
+static char *dup_or_null(const char *s)
+{
+        return s ? strdup(s) : NULL;
+}
+
+/* What the request says goes into the record; the strings go over. False: out of memory. */
+static bool fill_record(struct process *p, struct spec *s, const struct account *a)
+{
+        free(p->argv_json);
+        free(p->env_json);
+        free(p->labels_json);
+        free(p->cwd);
+        p->argv_json = TAKE_PTR(s->argv_json);
+        p->env_json = TAKE_PTR(s->env_json);
+        p->labels_json = TAKE_PTR(s->labels_json);
+        p->cwd = s->cwd ? strdup(s->cwd) : strdup(a->home);
+        p->start_method = s->start_method;
+        p->out = s->out;
+        p->err = s->err;
+        p->timeout_us = s->timeout_us;
+        p->grace_us = s->grace_us;
+        p->on_parent_death = s->on_parent_death;
+        return p->cwd != NULL;
+}
+
+static struct start_op *op_new(struct registry *r, struct spec *spec, struct ticket *t)
+{
+        struct start_op *op = calloc(1, sizeof(*op));
+
+        if (!op || !(op->child = child_new(r))) {
+                free(op);
+                spec_free(spec);
+                err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
+        op->registry = r;
+        op->spec = spec;
+        op->ticket = t;
+        return op;
+}
+
+static int resolve_account(struct registry *r, struct start_op *op, struct err *e)
+{
+        if (!op->spec->user && !op->spec->group) {
+                op->account = r->account;
+                return 0;
+        }
+        return account_resolve(op->spec->user, op->spec->group, &op->account, e);
+}
+
+static int may_start(struct registry *r, const struct caller *who, struct err *e)
+{
+        if (who->daemonic)
+                return err_set(e, ERR_DAEMON_NO_CHILDREN, 0,
+                               "daemonic processes are not allowed to have children");
+        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE))
+                return err_set(e, ERR_STOPPING, 0, "the server stops and starts nothing more");
+        return 0;
+}
+
+/* The record of a new process, but for what only the transaction knows: identity and name. */
+static int new_record(struct registry *r, const struct caller *who, struct start_op *op, struct err *e)
+{
+        struct process *p = &op->child->rec;
+        struct spec *s = op->spec;
+
+        if (s->identity && !identity_extends(s->identity, who->identity))
+                return err_set_at(e, ERR_INVALID, "/identity",
+                                  "the identity must be the parent's (%s) and one more number",
+                                  *who->identity ? who->identity : "none");
+        /* Room for the deepest descendant's own id. */
+        if (strlen(who->subtree) + 32 > CALLER_SUBTREE_MAX)
+                return err_set(e, ERR_INVALID, 0, "processes are nested too deeply");
+        p->id = ++r->next_id;
+        p->parent = who->process;
+        p->state = s->start ? PROCESS_STARTING : PROCESS_INITIAL;
+        p->daemon = s->daemon < 0 ? who->daemonic : s->daemon;
+        p->created_us = clock_now_us();
+        p->lineage = strdup(who->subtree);
+        p->identity = dup_or_null(s->identity);
+        p->name = dup_or_null(s->name && *s->name ? s->name : NULL);
+        if (!p->lineage || !fill_record(p, s, &op->account))
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        return 0;
+}
+
+/* The parent's identity, from a child's own number: "1:2". */
+static int name_child(struct db *db, struct process *p, const char *parent_identity, struct err *e)
+{
+        int64_t k;
+
+        if (!p->identity) {
+                if (record_next_child(db, p->parent, &k, e) < 0)
+                        return -1;
+                if (asprintf(&p->identity, "%s%s%" PRId64, parent_identity, *parent_identity ? ":" : "", k) <
+                    0) {
+                        p->identity = NULL;
+                        return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+                }
+        }
+        if (!p->name && asprintf(&p->name, "Process-%s", p->identity) < 0) {
+                p->name = NULL;
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        }
+        return 0;
+}
+
+/* Returns 1 when the key names a process already, 0 when it is new. */
+static int look_up_key(struct db *db, struct start_op *op, const struct record_extras *x, struct err *e)
+{
+        struct process *p = &op->child->rec;
+        int rc;
+
+        if (!op->key)
+                return 0;
+        rc = record_by_key(db, p->parent, x, &op->existing, e);
+        if (rc <= 0)
+                return rc;
+        if (op->existing.unstarted && op->spec->start) {
+                p->id = op->existing.id;
+                rc = record_claim(db, p, e);
+                if (rc < 0)
+                        return -1;
+                op->claimed = rc == 0;
+        }
+        return 1;
+}
+
+static int create_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        struct record_extras x = {
+                .request = op->request, .idempotency_key = op->key, .fingerprint = op->fingerprint};
+        int rc = look_up_key(db, op, &x, e);
+
+        if (rc)
+                return rc < 0 ? -1 : 0;
+        if (name_child(db, &op->child->rec, op->parent_identity, e) < 0)
+                return -1;
+        return record_insert(db, &op->child->rec, &x, e);
+}
+
+/* Another request under the same key was there first: its process is ours too. */
+static void repeat(struct start_op *op)
+{
+        struct registry *r = op->registry;
+        struct ticket *t = op->ticket;
+        struct child *c;
+        struct err e = {0};
+
+        t->id = op->existing.id;
+        t->replayed = true;
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, t->id);
+        if (c && c->rec.state == PROCESS_STARTING) {
+                ticket_await_start(t, c);
+                pthread_mutex_unlock(&r->lock);
+                op_free(op);
+                return;
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (op->existing.state == PROCESS_FAILED)
+                err_set(&e, ERR_EXEC_FAILED, 0, "the process could not be started");
+        op_finish(op, e.kind == ERR_NONE ? NULL : &e);
+}
+
+static void take_names(const struct process *p, void *arg)
+{
+        struct process *to = arg;
+
+        free(to->name);
+        free(to->identity);
+        free(to->lineage);
+        to->name = strdup(p->name);
+        to->identity = strdup(p->identity);
+        to->lineage = strdup(p->lineage);
+        to->created_us = p->created_us;
+        to->daemon = p->daemon;
+}
+
+/* Its row is durable: from here on it is one of the active children, and a starter's business. */
+static void begin(struct start_op *op)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child, *placeholder;
+
+        op->ticket->id = c->rec.id;
+        pthread_mutex_lock(&r->lock);
+        placeholder = table_find(r, c->rec.id);
+        if (placeholder) { /* somebody waits for a process that was created only */
+                child_ref(placeholder);
+                table_remove(r, placeholder);
+                waiters_move(placeholder, c);
+                child_unref(placeholder);
+        }
+        c->rec.state = PROCESS_STARTING;
+        table_insert(r, c);
+        r->on_parent_death_n += c->rec.on_parent_death != 0;
+        pthread_mutex_unlock(&r->lock);
+        starters_queue(r, op);
+}
+
+static void create_done(struct store_job *job, const struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        struct err read_error = {0};
+
+        if (e) {
+                op_finish(op, e);
+        } else if (op->claimed) {
+                /* The row is what the first request made of it. */
+                if (store_get(op->registry->store, op->existing.id, take_names, &op->child->rec,
+                              &read_error) != 0)
+                        op_finish(op, &read_error);
+                else
+                        begin(op);
+        } else if (op->existing.id) {
+                repeat(op);
+        } else if (op->spec->start) {
+                begin(op);
+        } else {
+                op->ticket->id = op->child->rec.id;
+                op_finish(op, NULL);
+        }
+}
+
+static int take_idempotency(struct start_op *op, const struct idempotency *idem, struct err *e)
+{
+        if (!idem)
+                return 0;
+        op->key = strdup(idem->key);
+        memcpy(op->fingerprint, idem->fingerprint, sizeof(op->fingerprint));
+        return op->key ? 0 : err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+}
+
+int registry_create(struct registry *r, const struct caller *who, struct spec *spec, const char *body,
+                    const struct idempotency *idem, struct ticket *t)
+{
+        CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
+        struct start_op *submitted;
+
+        if (!op || (spec->start && may_start(r, who, &t->err) < 0) || resolve_account(r, op, &t->err) < 0 ||
+            new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
+                return -1;
+        snprintf(op->parent_identity, sizeof(op->parent_identity), "%s", who->identity);
+        if (body && !(op->request = strdup(body)))
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        op->job = (struct store_job){.run = create_run, .done = create_done};
+        submitted = TAKE_PTR(op);
+        store_submit(r->store, &submitted->job);
+        return 1;
+}
+
+static int claim_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        int rc = record_claim(db, &op->child->rec, e);
+
+        return rc == 1 ? err_set(e, ERR_ALREADY_STARTED, 0, "cannot start a process twice") : rc;
+}
+
+static void claim_done(struct store_job *job, const struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+
+        if (e)
+                op_finish(op, e);
+        else
+                begin(op);
+}
+
+/* The checks of Process.start(), in its order. */
+static int may_start_created(struct registry *r, const struct caller *who, const struct process *p,
+                             struct err *e)
+{
+        if (p->state == PROCESS_CLOSED)
+                return err_set(e, ERR_CLOSED, 0, "process object is closed");
+        if (p->state != PROCESS_INITIAL)
+                return err_set(e, ERR_ALREADY_STARTED, 0, "cannot start a process twice");
+        if (!caller_is_parent(who, p))
+                return err_set(e, ERR_NOT_CREATOR, 0,
+                               "can only start a process object created by current process");
+        return may_start(r, who, e);
+}
+
+int registry_start(struct registry *r, const struct caller *who, int64_t id, struct spec *spec,
+                   struct ticket *t)
+{
+        CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
+        CLEANUP(process_freep) struct process *p = NULL;
+        struct start_op *submitted;
+        enum process_state state;
+
+        t->id = id;
+        if (!op || !(p = registry_find(r, who, id, &t->err)) || may_start_created(r, who, p, &t->err) < 0 ||
+            resolve_account(r, op, &t->err) < 0 ||
+            store_request(r->store, id, &state, &op->request, &t->err) < 0)
+                return -1;
+        op->was_initial = true;
+        op->child->rec = *p;
+        free(TAKE_PTR(p));
+        if (!fill_record(&op->child->rec, op->spec, &op->account))
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        op->job = (struct store_job){.run = claim_run, .done = claim_done};
+        submitted = TAKE_PTR(op);
+        store_submit(r->store, &submitted->job);
+        return 1;
+}
+
+/* The child never existed: the row goes, or becomes again what it was. */
+static int undo_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        int64_t id = op->child->rec.id;
+        int rc;
+
+        if (op->was_initial)
+                rc = record_restore(db, id, op->request, e);
+        else if (op->claimed)
+                rc = record_unstarted(db, id, e);
+        else
+                rc = record_discard(db, id, e);
+        return rc < 0 ? -1 : 0;
+}
+
+static void undo_done(struct store_job *job, const struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        struct registry *r = op->registry;
+        struct child *c = op->child;
+        struct list done = LIST_INIT(done);
+
+        if (e)
+                log_error("process.undo_failed", "id=%" PRId64 " error=%s", c->rec.id, log_quote(e->msg));
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &c->waiters)
+                container_of(node, struct waiter, link)->ticket->err = op->err;
+        waiters_ended(c, &done);
+        r->on_parent_death_n -= c->rec.on_parent_death != 0;
+        table_remove(r, c);
+        pthread_mutex_unlock(&r->lock);
+        tickets_finish(&done);
+        op_finish(op, &op->err);
+}
+
+void start_op_undo(struct start_op *op, const struct err *e)
+{
+        op->err = *e;
+        if (op->slot)
+                journal_release(op->registry->journal, TAKE_PTR(op->slot));
+        op->job = (struct store_job){.run = undo_run, .done = undo_done};
+        store_submit(op->registry->store, &op->job);
+}
+
+static int started_run(struct store_job *job, struct db *db, struct err *e)
+{
+        return record_started(db, &container_of(job, struct child, started)->rec, e) < 0 ? -1 : 0;
+}
+
+/* A start that could not be recorded as such is recorded with the exit, which says the pid too; and a daemon
+ * that comes after us finds it in the journal: so keep the slot then. */
+static void started_done(struct store_job *job, const struct err *e)
+{
+        struct child *c = container_of(job, struct child, started);
+        struct journal_slot *slot = NULL;
+
+        pthread_mutex_lock(&c->registry->lock);
+        if (!e)
+                slot = TAKE_PTR(c->slot);
+        pthread_mutex_unlock(&c->registry->lock);
+        if (slot)
+                journal_release(c->registry->journal, slot);
+        child_unref(c);
+}
+
+static void on_grace_over(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        log_info("process.killed", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
+        sys_pidfd_send_signal(c->pidfd, SIGKILL, 0);
+}
+
+/* Under the lock. Who asked is in the record and goes to the disk with the exit. */
+static void on_timeout(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        log_info("process.terminated", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
+        free(c->rec.requested_by);
+        c->rec.requested_by = strdup("timeout");
+        sys_pidfd_send_signal(c->pidfd, SIGTERM, 0);
+        c->timer.fire = on_grace_over;
+        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.grace_us);
+}
+
+void child_arm_timeout(struct child *c, int64_t ran_us)
+{
+        if (!c->rec.timeout_us)
+                return;
+        c->timer.fire = on_timeout;
+        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.timeout_us - ran_us);
+}
+
+/* Under the lock: the child and what the clone told about it. */
+static void take_result(struct registry *r, struct child *c, struct start_op *op,
+                        const struct start_result *res, uint64_t ticks)
+{
+        c->pidfd = res->pidfd;
+        c->rec.pid = res->pid;
+        c->rec.start_ticks = ticks;
+        c->rec.started_us = res->stage == STAGE_NONE ? clock_now_us() : 0;
+        c->slot = TAKE_PTR(op->slot);
+        if (res->forkserver) {
+                c->peer = PEER_FORKSERVER + res->forkserver;
+                if (!peer_lives(r, c->peer)) /* it has died since: its children have moved */
+                        c->peer = peer_lives(r, PEER_INIT) ? PEER_INIT : PEER_NOBODY;
+                table_insert_pid(r, c);
+        }
+}
+
+void child_record_start(struct child *c)
+{
+        child_ref(c);
+        c->started = (struct store_job){.run = started_run, .done = started_done};
+        store_submit(c->registry->store, &c->started);
+}
+
+/* It exists and will never run a program: its end is a failure to start. */
+static void start_failed(struct start_op *op, const struct start_result *res)
+{
+        CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
+        siginfo_t si;
+
+        if (!res->forkserver)
+                sys_waitid(P_PIDFD, (id_t)res->pidfd, &si, WEXITED | WNOWAIT, NULL);
+        pthread_mutex_lock(&op->registry->lock);
+        exit_seen(c);
+        c->told = true;
+        ticket_await_start(op->ticket, c);
+        pthread_mutex_unlock(&op->registry->lock);
+        op_free(op);
+        exit_failed(c, res->stage, res->errnum);
+}
+
+void start_op_started(struct start_op *op, const struct start_result *res)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child;
+        struct procfs_stat st = {0};
+        struct list done = LIST_INIT(done);
+
+        procfs_stat(res->pid, &st);
+        pthread_mutex_lock(&r->lock);
+        take_result(r, c, op, res, st.start_ticks);
+        if (res->stage == STAGE_NONE) {
+                c->rec.state = PROCESS_STARTED;
+                child_arm_timeout(c, 0);
+                waiters_started(c, &done);
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (res->stage != STAGE_NONE) {
+                start_failed(op, res);
+                return;
+        }
+        log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
+        child_record_start(
+                c); /* before its exit can be seen, so that the two reach the writer in this order */
+        reaper_watch(c);
+        tickets_finish(&done);
+        op_finish(op, NULL);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* The one terminal transition. Order is everything here: seen, recorded, told, reaped. A zombie that is not
+ * recorded is not reaped, so that whoever comes after us finds it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+#define RETRY_US CLOCK_US_PER_S
+
+bool exit_seen(struct child *c)
+{
+        struct registry *r = c->registry;
+
+        if (c->exit_seen)
+                return false;
+        c->exit_seen = true;
+        settle_seen(r, c);
+        /* After it was counted: see is_settled() in waiters.c. */
+        reaper_unwatch(c);
+        timers_unset(&r->timers, &c->timer);
+        return true;
+}
+
+static int ended_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct child *c = container_of(job, struct child, ended);
+
+        return record_ended(db, c->end, e) < 0 ? -1 : 0; /* 1: recorded before us, by the last daemon */
+}
+
+static void on_retry(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        store_submit(c->registry->store, &c->ended);
+}
+
+/* The zombie stays, and so does the truth: try again until there is room for it. */
+static void try_later(struct child *c, const struct err *e)
+{
+        struct registry *r = c->registry;
+
+        log_error("process.exit_not_recorded", "id=%" PRId64 " pid=%d error=%s", c->rec.id, c->rec.pid,
+                  log_quote(e->msg));
+        pthread_mutex_lock(&r->lock);
+        c->timer.fire = on_retry;
+        registry_set_timer(r, &c->timer, clock_mono_us() + RETRY_US);
+        pthread_mutex_unlock(&r->lock);
+}
+
+/* Under the lock. The death of a parent does nothing to its children but to those that asked for it. */
+static void tell_children(struct registry *r, const struct child *parent)
+{
+        if (!r->on_parent_death_n)
+                return;
+        list_for_each (node, &r->all) {
+                struct child *c = container_of(node, struct child, all);
+
+                if (c->rec.parent == parent->rec.id && c->rec.on_parent_death && c->pidfd >= 0 &&
+                    !c->exit_seen)
+                        sys_pidfd_send_signal(c->pidfd, c->rec.on_parent_death, 0);
+        }
+}
+
+static void publish(struct child *c)
+{
+        struct process *p = &c->rec;
+        const struct process *end = c->end;
+
+        p->state = end->state;
+        p->exit = end->exit;
+        p->stopped_us = end->stopped_us;
+        p->joined_us = end->joined_us;
+        p->rusage = end->rusage;
+        p->has_rusage = end->has_rusage;
+        memcpy(p->log_bytes, end->log_bytes, sizeof(p->log_bytes));
+        free(TAKE_PTR(c->end));
+}
+
+static void log_end(const struct process *p)
+{
+        switch (p->exit.reason) {
+        case EXIT_EXITED:
+        case EXIT_SIGNALED:
+                log_info("process.stopped", "id=%" PRId64 " pid=%d exitcode=%d", p->id, p->pid,
+                         p->exit.exitcode);
+                break;
+        case EXIT_EXEC_FAILED:
+        case EXIT_START_FAILED:
+                log_info("process.failed", "id=%" PRId64 " stage=%s errno=%s", p->id,
+                         p->exit.stage ? p->exit.stage : "",
+                         p->exit.errnum ? err_errno_name(p->exit.errnum) : "");
+                break;
+        case EXIT_NONE:
+        case EXIT_LOST:
+        case EXIT_REASON_COUNT:
+                log_warn("process.lost", "id=%" PRId64 " pid=%d reason=%s", p->id, p->pid,
+                         log_quote(p->exit.detail));
+        }
+}
+
+static void ended_done(struct store_job *job, const struct err *e)
+{
+        struct child *c = container_of(job, struct child, ended);
+        struct registry *r = c->registry;
+        struct list done = LIST_INIT(done);
+        bool wake;
+
+        if (e) {
+                try_later(c, e);
+                return;
+        }
+        pthread_mutex_lock(&r->lock);
+        publish(c);
+        log_end(&c->rec);
+        if (c->rec.on_parent_death && c->in_table)
+                r->on_parent_death_n--;
+        waiters_ended(c, &done);
+        settle_recorded(r, c, &done);
+        tell_children(r, c);
+        /* The reference of this job goes over to the list. */
+        wake = list_empty(&r->reap);
+        list_append(&r->reap, &c->reap);
+        table_remove(r, c);
+        pthread_mutex_unlock(&r->lock);
+
+        tickets_finish(&done);
+        if (wake)
+                reaper_wake(r);
+        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE))
+                eventfd_write(r->ended_fd, 1);
+}
+
+/* Without the lock. The reference of the job is released in exits_reap(). */
+static void record(struct child *c, struct process *end)
+{
+        struct registry *r = c->registry;
+
+        end->stopped_us = clock_now_us();
+        if (end->out == OUTPUT_LOG)
+                end->log_bytes[STREAM_STDOUT] = logs_size(r->config.logs, c->rec.id, STREAM_STDOUT);
+        if (end->err == OUTPUT_LOG)
+                end->log_bytes[STREAM_STDERR] = logs_size(r->config.logs, c->rec.id, STREAM_STDERR);
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &c->waiters)
+                if (container_of(node, struct waiter, link)->joins)
+                        end->joined_us = end->stopped_us;
+        end->requested_by = c->rec.requested_by;
+        c->end = end;
+        pthread_mutex_unlock(&r->lock);
+        child_ref(c);
+        c->ended = (struct store_job){.run = ended_run, .done = ended_done};
+        store_submit(r->store, &c->ended);
+}
+
+/* A copy of the record to write the end into. */
+static struct process *new_end(struct child *c)
+{
+        struct process *end = malloc(sizeof(*end));
+
+        if (!end) {
+                /* The zombie is the journal: the daemon that comes after us reads it. */
+                log_error("out_of_memory", "id=%" PRId64, c->rec.id);
+                abort();
+        }
+        pthread_mutex_lock(&c->registry->lock);
+        *end = c->rec;
+        pthread_mutex_unlock(&c->registry->lock);
+        return end;
+}
+
+void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru)
+{
+        struct process *end = new_end(c);
+        bool exited = code == CLD_EXITED;
+
+        end->state = PROCESS_STOPPED;
+        end->exit = (struct process_exit){
+                .reason = exited ? EXIT_EXITED : EXIT_SIGNALED,
+                .exitcode = exited ? status : -status,
+                .core_dumped = code == CLD_DUMPED,
+                .oom = -1,
+        };
+        end->rusage = *ru;
+        end->has_rusage = true;
+        record(c, end);
+}
+
+void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
+{
+        struct process *end = new_end(c);
+
+        end->state = PROCESS_FAILED;
+        end->exit = (struct process_exit){
+                .reason = stage == STAGE_EXEC ? EXIT_EXEC_FAILED : EXIT_START_FAILED,
+                .oom = -1,
+                .errnum = errnum,
+                .stage = bootstrap_stage_name(stage),
+                .detail = stage == STAGE_NONE ? strdup("the daemon was killed before it had run anything")
+                                              : NULL,
+        };
+        record(c, end);
+}
+
+void exit_lost(struct child *c, const char *why)
+{
+        struct process *end = new_end(c);
+
+        end->state = PROCESS_LOST;
+        end->exit = (struct process_exit){.reason = EXIT_LOST, .oom = -1, .detail = strdup(why)};
+        record(c, end);
+}
+
+static void reap(struct registry *r, struct child *c)
+{
+        siginfo_t si;
+
+        if (c->peer == PEER_SELF && c->pidfd >= 0) {
+                sys_waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG, NULL);
+        } else if (c->peer == PEER_INIT || c->peer >= PEER_FORKSERVER) {
+                pthread_mutex_lock(&r->lock);
+                peer_post(r, c->peer, ZOMBIE_REAP, c->rec.pid, 0);
+                pthread_mutex_unlock(&r->lock);
+        }
+        if (c->kept_stdin) {
+                pthread_mutex_lock(&r->lock);
+                peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, c->rec.id);
+                pthread_mutex_unlock(&r->lock);
+        }
+        if (c->slot)
+                journal_release(r->journal, TAKE_PTR(c->slot));
+        child_unref(c);
+}
+
+void exits_reap(struct registry *r)
+{
+        struct list todo = LIST_INIT(todo), *node;
+
+        pthread_mutex_lock(&r->lock);
+        list_splice(&todo, &r->reap);
+        pthread_mutex_unlock(&r->lock);
+        while ((node = list_pop(&todo)))
+                reap(r, container_of(node, struct child, reap));
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* registry/internal.h
+ * What the files of registry/ share. See registry.h for what the folder is for.
+ *
+ *   children.c   the table of active children
+ *   waiters.c    tickets that wait: joins, any/all, settle
+ *   create.c     create and start: from a request to a row to a process
+ *   starters.c   the threads that clone
+ *   exits.c      the one terminal transition: seen, recorded, told, reaped (in this order)
+ *   reaper.c     the thread that sees: epoll over pidfds, peers and timers
+ *   peers.c      creche-init and the forkservers, parents of children that are not ours
+ *   control.c    signals, stdin, close, delete, rename
+ *   views.c      show, list, active_children
+ *   recover.c    what the last daemon left
+ *   registry.c   open, shut, authkeys
+ *
+ * One lock, registry->lock, guards the table, the records in it, the waiters, the timers and the outbox. It
+ * is never held across a commit or a system call that can block, and no callback of a ticket is made
+ * under it: tickets that are done are collected in a list and finished after it is released.
+ */
+#ifndef CRECHE_REGISTRY_INTERNAL_H
+#define CRECHE_REGISTRY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/zombie.h"
+#include "registry/lifecycle.h"
+#include "registry/registry.h"
+#include "start/account.h"
+#include "start/forkserver.h"
+#include "start/journal.h"
+#include "start/start.h"
+#include "store/records.h"
+#include "store/store.h"
+
+enum {
+        BUCKETS = 16384, /* of the tables by id and by pid */
+        STARTERS = 2,    /* two scale almost linearly on two cores; each blocks until its child has exec'ed */
+        SECRET_BYTES = 32,
+        FORKSERVERS_MAX = 8, /* alive or dying at the same time */
+};
+
+/* Who is the parent of a child in the kernel's eyes: whom its exit status is to be asked of. */
+enum { PEER_SELF = 0, PEER_INIT = 1, PEER_NOBODY = 2, PEER_FORKSERVER = 3 /* + its generation */ };
+
+/* What an epoll event is about. */
+enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE };
+
+struct source {
+        enum source_kind kind;
+};
+
+/* A process that is being started, runs, or has ended without this being recorded yet; and, while somebody
+ * waits for it, one that is only created. Counted: the table, each waiter, each job holds a reference. */
+struct child {
+        struct source source;
+        atomic_int refs;
+        struct registry *registry;
+        struct process rec; /* owns its strings; after exit_seen, what record_ended() writes is left alone */
+        struct child *id_next, *pid_next; /* in the tables */
+        struct list all;                  /* in the order of their ids, nearly */
+        bool in_table, in_pids;
+        int pidfd; /* -1: none */
+        uint32_t peer;
+        bool watched;   /* its pidfd is in the reaper's epoll */
+        bool exit_seen; /* it is dead; its end is asked for or being recorded */
+        bool told;      /* its parent has told how it ended, or cannot any more */
+        unsigned epoch; /* of settling, when exit_seen */
+        struct journal_slot
+                *slot;   /* until its start is recorded; of an adopted one that had not exec'ed yet */
+        int stdin_fd;    /* -1: none */
+        bool kept_stdin; /* creche-init holds a duplicate */
+        struct list waiters;
+        struct timer timer; /* timeout, then grace; or the next try to record its end */
+        struct store_job started, ended;
+        struct process *end; /* how it ended, while that is being recorded: a copy of rec with the end in
+                                         * it, whose strings are rec's */
+        struct list reap;    /* in registry->reap */
+};
+
+/* The socket to a parent that speaks the zombie protocol. */
+struct peer {
+        struct source source;
+        uint32_t number; /* PEER_INIT, or PEER_FORKSERVER + generation; 0: this place is free */
+        int fd;
+        pid_t pid; /* a forkserver's: our child */
+        int pidfd; /* the same */
+        bool full; /* waiting for room to send */
+};
+
+struct registry {
+        struct registry_config config;
+        struct store *store;
+        struct journal *journal;
+        struct forkserver *forkserver;
+        struct account account; /* the daemon's own */
+        _Atomic int64_t next_id;
+        pid_t init_pid;
+
+        pthread_mutex_t lock;
+        struct child *by_id[BUCKETS], *by_pid[BUCKETS];
+        struct list all;
+        size_t all_n;
+        struct timers timers;
+        bool stopping, shut;
+        size_t on_parent_death_n; /* children that want to know */
+        int ended_fd;
+
+        /* Settling: exits seen but not recorded, in two epochs, and who waits for them. */
+        unsigned epoch;
+        size_t unrecorded[2];
+        struct list settlers[2], settlers_new;
+
+        /* The reaper's. */
+        pthread_t reaper;
+        bool reaper_runs;
+        int epfd, wakefd;
+        struct source wake_source;
+        _Atomic int64_t sleeping_until; /* the deadline that the reaper sleeps towards */
+        struct list reap;               /* under the lock: recorded, to be reaped */
+        struct list outbox;             /* for peers */
+        struct peer init, forkservers[FORKSERVERS_MAX];
+
+        /* The starters'. */
+        pthread_t starters[STARTERS];
+        struct starter starter[STARTERS];
+        int starters_n;
+        pthread_mutex_t queue_lock;
+        pthread_cond_t queue_wake;
+        struct list queue;
+        bool queue_ends;
+};
+
+/* children.c */
+struct child *child_new(struct registry *r);
+struct child *child_ref(struct child *c);
+void child_unref(struct child *c);
+void child_unrefp(struct child **c);
+/* All of these under the lock. */
+struct child *table_find(struct registry *r, int64_t id);
+struct child *table_find_pid(struct registry *r, pid_t pid);
+void table_insert(struct registry *r, struct child *c);
+void table_insert_pid(struct registry *r, struct child *c);
+void table_remove(struct registry *r, struct child *c);
+/* References to all children for which @wants (NULL: all) says so; @n set; NULL: none or out of memory. */
+struct child **table_snapshot(struct registry *r, bool (*wants)(const struct child *c, const void *arg),
+                              const void *arg, size_t *n);
+
+/* waiters.c */
+/* Under the lock: @c has started or failed to, or has ended. Tickets that are done go to @done. */
+void waiters_started(struct child *c, struct list *done);
+void waiters_ended(struct child *c, struct list *done);
+/* Under the lock: who waited for @from waits for @to. @from stays referenced by the caller. */
+void waiters_move(struct child *from, struct child *to);
+/* Without the lock: call their ->done. */
+void tickets_finish(struct list *done);
+/* Under the lock: @t waits for the start of @c to be over. */
+void ticket_await_start(struct ticket *t, struct child *c);
+/* Under the lock: set a timer and see that the reaper wakes for it. */
+int registry_set_timer(struct registry *r, struct timer *timer, int64_t at_us);
+/* Under the lock. */
+void settle_seen(struct registry *r, struct child *c);
+void settle_recorded(struct registry *r, struct child *c, struct list *done);
+/* Under the lock, by the reaper after it has seen all that there was. */
+void settle_drained(struct registry *r, struct list *done);
+/* Under the lock: is @c dead, recorded or not? Asks the kernel. */
+bool child_is_dead(struct child *c);
+/* The record of @id, visible to @who: a copy from the table or the database. */
+struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e);
+
+/* create.c / starters.c */
+/* A start on its way from the request to the process. */
+struct start_op {
+        struct store_job job;
+        struct list link; /* in the starters' queue */
+        struct registry *registry;
+        struct child *child;
+        struct spec *spec;
+        struct account account;
+        struct ticket *ticket;
+        char *request; /* JSON: of a created process */
+        char *key;     /* Idempotency-Key; NULL: none */
+        unsigned char fingerprint[32];
+        struct record_key existing; /* what the key names already; id 0: nothing */
+        bool claimed;               /* ... and we start it */
+        char parent_identity[CALLER_SUBTREE_MAX];
+        bool was_initial; /* it was created before, and stays if it cannot be cloned */
+        struct journal_slot *slot;
+        struct err err;
+};
+
+int starters_begin(struct registry *r, struct err *e);
+void starters_end(struct registry *r);
+void starters_queue(struct registry *r, struct start_op *op);
+/* By a starter: the child exists; or it never did. @op is taken. */
+void start_op_started(struct start_op *op, const struct start_result *res);
+void start_op_undo(struct start_op *op, const struct err *e);
+/* Record that @c runs. */
+void child_record_start(struct child *c);
+/* Arm the timeout of a child that runs. Under the lock. */
+void child_arm_timeout(struct child *c, int64_t ran_us);
+
+/* exits.c */
+/* Under the lock: from now on @c is dead. False: that was known. */
+bool exit_seen(struct child *c);
+/* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
+void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
+void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);
+void exit_lost(struct child *c, const char *why); /* a static string */
+/* Reap what has been recorded. By the reaper. */
+void exits_reap(struct registry *r);
+
+/* reaper.c */
+int reaper_begin(struct registry *r, struct err *e);
+void reaper_end(struct registry *r);
+void reaper_wake(struct registry *r);
+/* Watch the pidfd of @c. */
+void reaper_watch(struct child *c);
+void reaper_unwatch(struct child *c);
+
+/* peers.c */
+void peers_init(struct registry *r, int init_fd, pid_t init_pid);
+void peers_done(struct registry *r);
+/* Under the lock. */
+bool peer_lives(struct registry *r, uint32_t number);
+void peer_post(struct registry *r, uint32_t number, enum zombie_op op, pid_t pid, int64_t id);
+/* Without the lock, by the reaper. */
+void peers_flush(struct registry *r);
+void peer_event(struct registry *r, struct peer *p, uint32_t events);
+void peers_forkserver_born(const struct forkserver_peer *fp, void *arg);
+int peers_keep_stdin(struct registry *r, int64_t id, int fd);
+
+/* recover.c */
+int recover_run(struct registry *r, const struct boot *boot, struct err *e);
+
+/* registry.c */
+void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* registry/lifecycle.h
+ * Opening and stopping a registry: for main.
+ *
+ * Threads: main.
+ */
+#ifndef CRECHE_REGISTRY_LIFECYCLE_H
+#define CRECHE_REGISTRY_LIFECYCLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "registry/logs.h"
+#include "registry/registry.h"
+
+struct registry_config {
+        const char *state_dir;    /* absolute; exists, ours, 0700 */
+        const char *database;     /* path */
+        const char *socket_path;  /* for CRECHE_SOCKET */
+        const char *url;          /* for CRECHE_URL; NULL: TCP is off */
+        const char *exe;          /* this program: what the forkserver is started from */
+        unsigned char secret[32]; /* authkeys and fingerprints are made with it */
+        int init_fd;              /* control socket to creche-init; -1: there is none */
+        struct logs *logs;
+        void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
+        void *fatal_arg;
+};
+
+/** Open the registry of a state directory, recover what an earlier daemon left, start the threads. All
+ * signals must be blocked. The strings of @config are borrowed. */
+int registry_open(const struct registry_config *config, struct registry **out, struct err *e);
+
+/** Refuse new starts from now on (ERR_STOPPING). */
+void registry_stop(struct registry *r);
+
+/** Send @signo to all that run; @daemonic: to daemonic ones only. */
+void registry_signal_all(struct registry *r, int signo, bool daemonic, const char *verb);
+
+/** How many processes are active; the ids of up to @max of them in @ids. */
+size_t registry_active(struct registry *r, int64_t *ids, size_t max);
+
+/** A file descriptor that becomes readable each time a process has ended (eventfd); the registry's. */
+int registry_ended_fd(struct registry *r);
+
+/** Finish all tickets that still wait (ERR_STOPPING). */
+void registry_release_waiters(struct registry *r);
+
+/** End the threads, write what is queued, close. No caller may be left. @r may be NULL. */
+void registry_shut(struct registry *r);
+
+/** Keep logs in @state_dir/logs, each within @budget_bytes of disk. ERR_INTERNAL, ERR_FULL. */
+int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e);
+void logs_end(struct logs *l);
+
+/** The path of a log into @out[@size], making its folder: what a child opens. ERR_INTERNAL, ERR_FULL. */
+int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e);
+/** The same for a process that writes already: see to its budget and its followers. */
+void logs_watch(struct logs *l, int64_t id);
+void logs_remove(struct logs *l, int64_t id);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include "registry/logs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "registry/lifecycle.h"
+
+enum {
+        PER_FOLDER = 1000, /* processes whose logs share a folder */
+        PUNCH_UNIT = 4096,
+        NAP_MS = 20, /* between two looks at a flood: its events are merged meanwhile */
+        EVENT_BYTES = 65536,
+        TAIL_BLOCK = 65536,
+};
+
+/* A folder that inotify watches. */
+struct folder {
+        int64_t number;
+        int wd;
+};
+
+struct logs {
+        char *dir;
+        int64_t budget;
+        int inotify, wakefd;
+        pthread_t thread;
+        bool runs, no_punch;
+        pthread_mutex_t lock; /* guards the rest */
+        struct folder *folders;
+        size_t folders_n, folders_cap;
+        struct list followers;
+};
+
+static const char *const suffix[STREAM_COUNT] = {"out", "err"};
+
+static int path_of(struct logs *l, int64_t id, enum stream stream, char *out, size_t size)
+{
+        int n = snprintf(out, size, "%s/%" PRId64 "/%" PRId64 ".%s", l->dir, id / PER_FOLDER, id,
+                         suffix[stream]);
+
+        return n < (int)size ? 0 : -1;
+}
+
+static struct folder *find_folder(struct logs *l, int64_t number)
+{
+        for (size_t i = l->folders_n; i > 0; i--) /* the newest are at the end */
+                if (l->folders[i - 1].number == number)
+                        return &l->folders[i - 1];
+        return NULL;
+}
+
+/* Under the lock. */
+static int add_folder(struct logs *l, int64_t number, int wd)
+{
+        if (l->folders_n == l->folders_cap) {
+                size_t cap = l->folders_cap ? 2 * l->folders_cap : 16;
+                struct folder *folders = realloc(l->folders, cap * sizeof(*folders));
+
+                if (!folders)
+                        return -1;
+                l->folders = folders;
+                l->folders_cap = cap;
+        }
+        l->folders[l->folders_n++] = (struct folder){.number = number, .wd = wd};
+        return 0;
+}
+
+/* Make the folder of @id, and watch it. */
+static int open_folder(struct logs *l, int64_t id, struct err *e)
+{
+        char path[4096];
+        int64_t number = id / PER_FOLDER;
+        int wd, rc = 0;
+
+        pthread_mutex_lock(&l->lock);
+        if (!find_folder(l, number)) {
+                snprintf(path, sizeof(path), "%s/%" PRId64, l->dir, number);
+                if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+                        rc = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "making %s", path);
+                } else {
+                        wd = inotify_add_watch(l->inotify, path, IN_MODIFY | IN_ONLYDIR | IN_DONT_FOLLOW);
+                        if (wd < 0)
+                                rc = err_set(e, ERR_TRY_AGAIN, errno, "watching %s", path);
+                        else if (add_folder(l, number, wd) < 0)
+                                rc = err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+                }
+        }
+        pthread_mutex_unlock(&l->lock);
+        return rc;
+}
+
+int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e)
+{
+        if (path_of(l, id, stream, out, size) < 0)
+                return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
+        return open_folder(l, id, e);
+}
+
+void logs_watch(struct logs *l, int64_t id)
+{
+        struct err e;
+
+        if (open_folder(l, id, &e) < 0)
+                log_warn("logs.watch_failed", "id=%" PRId64 " error=%s", id, log_quote(e.msg));
+}
+
+void logs_remove(struct logs *l, int64_t id)
+{
+        char path[4096];
+
+        for (int s = 0; s < STREAM_COUNT; s++)
+                if (path_of(l, id, (enum stream)s, path, sizeof(path)) == 0 && unlink(path) < 0 &&
+                    errno != ENOENT)
+                        log_warn("logs.remove_failed", "id=%" PRId64 " errno=%s", id, err_errno_name(errno));
+}
+
+int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e)
+{
+        char path[4096];
+        int fd;
+
+        if (path_of(l, id, stream, path, sizeof(path)) < 0)
+                return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
+        fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+        if (fd < 0 && errno == ENOENT)
+                return err_set(e, ERR_NO_LOG, 0, "process %" PRId64 " has no such log", id);
+        return fd < 0 ? err_set(e, ERR_TRY_AGAIN, errno, "opening a log") : fd;
+}
+
+int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
+{
+        char path[4096];
+        struct stat st;
+
+        if (path_of(l, id, stream, path, sizeof(path)) < 0 || stat(path, &st) < 0)
+                return 0;
+        return st.st_size;
+}
+
+int64_t logs_first(int fd, int64_t offset)
+{
+        off_t at = lseek(fd, offset, SEEK_DATA);
+        struct stat st;
+
+        if (at >= 0)
+                return at;
+        return fstat(fd, &st) < 0 ? offset : st.st_size;
+}
+
+int64_t logs_tail(int fd, int64_t lines, struct err *e)
+{
+        CLEANUP(freep) char *buf = malloc(TAIL_BLOCK);
+        struct stat st;
+        int64_t first, at;
+
+        if (!buf || fstat(fd, &st) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "reading a log");
+        first = logs_first(fd, 0);
+        at = st.st_size;
+        if (lines <= 0)
+                return at;
+        while (at > first) {
+                int64_t from = at - TAIL_BLOCK > first ? at - TAIL_BLOCK : first;
+                ssize_t n = pread(fd, buf, (size_t)(at - from), from);
+
+                if (n < 0)
+                        return err_set(e, ERR_INTERNAL, errno, "reading a log");
+                for (ssize_t i = n; i > 0; i--)
+                        /* The newline that ends the last line begins nothing. */
+                        if (buf[i - 1] == '\n' && from + i != st.st_size && --lines == 0)
+                                return from + i;
+                at = from;
+        }
+        return first;
+}
+
+/* Keep the disk that a log takes within the budget: a hole at its head, three quarters of it stay. */
+static void enforce(struct logs *l, const char *path)
+{
+        CLEANUP(closep) int fd = -1;
+        struct stat st;
+        int64_t end;
+
+        if (stat(path, &st) < 0 || (int64_t)st.st_blocks * 512 <= l->budget || l->no_punch)
+                return;
+        fd = sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+        end = (st.st_size - l->budget / 4 * 3) / PUNCH_UNIT * PUNCH_UNIT;
+        if (fd < 0 || end <= 0)
+                return;
+        if (sys_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0)
+                return;
+        l->no_punch = errno == EOPNOTSUPP;
+        log_warn("logs.punch_failed", "path=%s errno=%s", log_quote(path), err_errno_name(errno));
+}
+
+static void wake_followers(struct logs *l, int64_t id)
+{
+        pthread_mutex_lock(&l->lock);
+        list_for_each (node, &l->followers) {
+                struct follower *f = container_of(node, struct follower, link);
+
+                if (!id || f->id == id)
+                        f->wake(f);
+        }
+        pthread_mutex_unlock(&l->lock);
+}
+
+static int64_t folder_of(struct logs *l, int wd)
+{
+        int64_t number = -1;
+
+        pthread_mutex_lock(&l->lock);
+        for (size_t i = 0; i < l->folders_n; i++)
+                if (l->folders[i].wd == wd)
+                        number = l->folders[i].number;
+        pthread_mutex_unlock(&l->lock);
+        return number;
+}
+
+static void written(struct logs *l, int64_t number, const char *name)
+{
+        char path[4096];
+
+        if (snprintf(path, sizeof(path), "%s/%" PRId64 "/%s", l->dir, number, name) < (int)sizeof(path))
+                enforce(l, path);
+        wake_followers(l, strtoll(name, NULL, 10));
+}
+
+/* Too many events for the kernel to keep: look at everything. */
+static void look_at_all(struct logs *l)
+{
+        char path[4096];
+        size_t n = l->folders_n;
+
+        for (size_t i = 0; i < n; i++) {
+                int64_t number;
+                struct dirent *d;
+                DIR *dir;
+
+                pthread_mutex_lock(&l->lock);
+                number = l->folders[i].number;
+                pthread_mutex_unlock(&l->lock);
+                snprintf(path, sizeof(path), "%s/%" PRId64, l->dir, number);
+                dir = opendir(path);
+                while (dir && (d = readdir(dir)))
+                        if (d->d_name[0] != '.')
+                                written(l, number, d->d_name);
+                if (dir)
+                        closedir(dir);
+        }
+        wake_followers(l, 0);
+}
+
+/* Returns false when there was nothing. */
+static bool read_events(struct logs *l, char *buf)
+{
+        ssize_t n = read(l->inotify, buf, EVENT_BYTES);
+        const struct inotify_event *ev;
+
+        for (char *p = buf; p < buf + (n > 0 ? n : 0); p += sizeof(*ev) + ev->len) {
+                ev = (const struct inotify_event *)p;
+                if (ev->mask & IN_Q_OVERFLOW)
+                        look_at_all(l);
+                else if (ev->len && ev->mask & IN_MODIFY)
+                        written(l, folder_of(l, ev->wd), ev->name);
+        }
+        return n > 0;
+}
+
+static void *logs_main(void *arg)
+{
+        static _Alignas(struct inotify_event) char buf[EVENT_BYTES];
+        const struct timespec nap = {.tv_nsec = NAP_MS * 1000 * 1000};
+        struct logs *l = arg;
+        struct pollfd polled[2] = {{.fd = l->inotify, .events = POLLIN}, {.fd = l->wakefd, .events = POLLIN}};
+
+        pthread_setname_np(pthread_self(), "creche-logs");
+        while (!polled[1].revents) {
+                if (poll(polled, 2, -1) < 0 && errno != EINTR)
+                        break;
+                if (polled[0].revents && read_events(l, buf))
+                        nanosleep(&nap, NULL);
+        }
+        return NULL;
+}
+
+void logs_follow(struct logs *l, struct follower *f)
+{
+        pthread_mutex_lock(&l->lock);
+        list_append(&l->followers, &f->link);
+        pthread_mutex_unlock(&l->lock);
+}
+
+void logs_unfollow(struct logs *l, struct follower *f)
+{
+        pthread_mutex_lock(&l->lock);
+        list_remove(&f->link);
+        pthread_mutex_unlock(&l->lock);
+}
+
+static int begin(struct logs *l, struct err *e)
+{
+        int rc;
+
+        if (mkdir(l->dir, 0700) < 0 && errno != EEXIST)
+                return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "making %s", l->dir);
+        l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        l->wakefd = eventfd(0, EFD_CLOEXEC);
+        if (l->inotify < 0 || l->wakefd < 0)
+                return err_set(e, ERR_INTERNAL, errno, "making an inotify");
+        rc = pthread_create(&l->thread, NULL, logs_main, l);
+        if (rc)
+                return err_set(e, ERR_INTERNAL, rc, "starting the thread of the logs");
+        l->runs = true;
+        return 0;
+}
+
+int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e)
+{
+        struct logs *l = calloc(1, sizeof(*l));
+
+        if (!l || asprintf(&l->dir, "%s/logs", state_dir) < 0) {
+                free(l);
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        }
+        l->budget = budget_bytes;
+        l->inotify = l->wakefd = -1;
+        pthread_mutex_init(&l->lock, NULL);
+        list_init(&l->followers);
+        if (begin(l, e) < 0) {
+                logs_end(l);
+                return -1;
+        }
+        *out = l;
+        return 0;
+}
+
+void logs_end(struct logs *l)
+{
+        if (!l)
+                return;
+        if (l->runs && eventfd_write(l->wakefd, 1) == 0)
+                pthread_join(l->thread, NULL);
+        closep(&l->inotify);
+        closep(&l->wakefd);
+        pthread_mutex_destroy(&l->lock);
+        free(l->folders);
+        free(l->dir);
+        free(l);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* The parents of children that are not ours: creche-init, which has those of dead daemons, and forkservers.
+ * They tell us of zombies; we tell them when to reap. See base/zombie.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/socket.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+/* A message that waits to be sent. */
+struct letter {
+        struct list link;
+        uint32_t number;
+        struct zombie_msg msg;
+};
+
+static struct peer *find(struct registry *r, uint32_t number)
+{
+        if (number == PEER_INIT)
+                return r->init.number ? &r->init : NULL;
+        for (int i = 0; i < FORKSERVERS_MAX; i++)
+                if (r->forkservers[i].number == number)
+                        return &r->forkservers[i];
+        return NULL;
+}
+
+bool peer_lives(struct registry *r, uint32_t number)
+{
+        return number >= PEER_INIT && number != PEER_NOBODY && find(r, number);
+}
+
+static void watch(struct registry *r, struct peer *p)
+{
+        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &p->source};
+
+        if (sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, p->fd, &ev) < 0)
+                log_error("peer.watch_failed", "errno=%s", err_errno_name(errno));
+}
+
+void peers_init(struct registry *r, int init_fd, pid_t init_pid)
+{
+        if (init_fd < 0)
+                return;
+        r->init = (struct peer){.source = {SOURCE_PEER}, .number = PEER_INIT, .fd = init_fd, .pidfd = -1};
+        r->init_pid = init_pid;
+        watch(r, &r->init);
+}
+
+void peers_done(struct registry *r)
+{
+        struct list *node;
+
+        while ((node = list_pop(&r->outbox)))
+                free(container_of(node, struct letter, link));
+        for (int i = 0; i < FORKSERVERS_MAX; i++) {
+                struct peer *p = &r->forkservers[i];
+                siginfo_t si;
+
+                if (!p->number)
+                        continue;
+                sys_waitid(P_PID, (id_t)p->pid, &si, WEXITED, NULL);
+                closep(&p->fd);
+                closep(&p->pidfd);
+        }
+}
+
+void peer_post(struct registry *r, uint32_t number, enum zombie_op op, pid_t pid, int64_t id)
+{
+        struct letter *l;
+
+        if (!peer_lives(r, number))
+                return;
+        l = malloc(sizeof(*l));
+        if (!l) {
+                log_error("out_of_memory", "pid=%d", pid);
+                abort(); /* nothing is lost: see exits.c */
+        }
+        *l = (struct letter){.number = number, .msg = {.op = op, .pid = pid, .id = id}};
+        if (list_empty(&r->outbox))
+                reaper_wake(r);
+        list_append(&r->outbox, &l->link);
+}
+
+/* Send @l. False: there is no room now. */
+static bool deliver(struct registry *r, struct letter *l)
+{
+        struct peer *p = find(r, l->number);
+
+        if (p && p->full)
+                return false;
+        if (p && socket_send(p->fd, &l->msg, sizeof(l->msg), NULL, 0, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+                struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = &p->source};
+
+                p->full = true;
+                sys_epoll_ctl(r->epfd, EPOLL_CTL_MOD, p->fd, &ev);
+                return false;
+        }
+        return true;
+}
+
+void peers_flush(struct registry *r)
+{
+        pthread_mutex_lock(&r->lock);
+        list_for_each_safe (node, &r->outbox) {
+                struct letter *l = container_of(node, struct letter, link);
+
+                if (!deliver(r, l))
+                        continue;
+                list_remove(&l->link);
+                free(l);
+        }
+        pthread_mutex_unlock(&r->lock);
+}
+
+/* It died before it had become its program? The kernel remembers, of a zombie too. */
+static bool never_ran(const struct child *c)
+{
+        struct procfs_stat st;
+
+        return c->slot && procfs_stat(c->rec.pid, &st) == 0 && st.never_execed;
+}
+
+static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)
+{
+        CLEANUP(child_unrefp) struct child *c = NULL;
+        bool news = false;
+
+        pthread_mutex_lock(&r->lock);
+        c = table_find_pid(r, msg->pid);
+        if (c) {
+                child_ref(c);
+                exit_seen(c);
+                news = !c->end && !c->told;
+                c->told = true;
+        } else if (!journal_has_pid(r->journal, msg->pid)) {
+                /* A double-forked orphan, or a child that was recorded before the last daemon could say so. One
+                 * that is being started right now is in the journal: it will be asked for. */
+                log_debug("orphan.reaped", "pid=%d", msg->pid);
+                peer_post(r, p->number, ZOMBIE_REAP, msg->pid, 0);
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (!news)
+                return;
+        if (never_ran(c))
+                exit_failed(c, (enum bootstrap_stage)c->slot->stage, c->slot->errnum);
+        else
+                exit_from_wait(c, msg->code, msg->status, &msg->rusage);
+}
+
+static void on_gone_message(struct registry *r, const struct zombie_msg *msg)
+{
+        CLEANUP(child_unrefp) struct child *c = NULL;
+        bool news = false;
+
+        pthread_mutex_lock(&r->lock);
+        c = table_find_pid(r, msg->pid);
+        if (c) {
+                child_ref(c);
+                news = c->exit_seen && !c->end && !c->told;
+                c->told = c->told || news;
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (news)
+                exit_lost(c, "its exit status was not there any more");
+}
+
+/* The writing end of a child's stdin, which creche-init kept through the death of the last daemon. */
+static void on_kept_message(struct registry *r, const struct zombie_msg *msg, int *fd)
+{
+        struct child *c;
+
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, msg->id);
+        if (c && c->stdin_fd < 0 && *fd >= 0) {
+                c->stdin_fd = TAKE_FD(*fd);
+                c->kept_stdin = true;
+        } else if (!c) {
+                peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, msg->id);
+        }
+        pthread_mutex_unlock(&r->lock);
+}
+
+static void receive(struct registry *r, struct peer *p, const struct zombie_msg *msg, int *fd)
+{
+        switch ((enum zombie_op)msg->op) {
+        case ZOMBIE_EXIT: on_exit_message(r, p, msg); break;
+        case ZOMBIE_GONE: on_gone_message(r, msg); break;
+        case ZOMBIE_KEPT: on_kept_message(r, msg, fd); break;
+        case ZOMBIE_PEEK:
+        case ZOMBIE_REAP:
+        case ZOMBIE_READY:
+        case ZOMBIE_KEEP:
+        case ZOMBIE_DROP: break;
+        }
+}
+
+/* Under the lock: the children of @from have moved to creche-init, or to nobody that we know. Those that
+ * cannot be asked about any more are appended to @lost, referenced. */
+static void move_children(struct registry *r, uint32_t from, uint32_t to, struct child **lost, size_t *lost_n)
+{
+        list_for_each (node, &r->all) {
+                struct child *c = container_of(node, struct child, all);
+
+                if (c->peer != from)
+                        continue;
+                c->peer = to;
+                if (!c->exit_seen || c->told)
+                        continue;
+                if (to == PEER_INIT) {
+                        peer_post(r, to, ZOMBIE_PEEK, c->rec.pid, 0);
+                } else {
+                        c->told = true;
+                        lost[(*lost_n)++] = child_ref(c);
+                }
+        }
+}
+
+static void give_up(struct registry *r, struct peer *p)
+{
+        uint32_t number = p->number, to;
+        CLEANUP(freep) struct child **lost = NULL;
+        size_t lost_n = 0;
+
+        pthread_mutex_lock(&r->lock);
+        lost = calloc(r->all_n + 1, sizeof(*lost));
+        if (!lost)
+                abort();
+        sys_epoll_ctl(r->epfd, EPOLL_CTL_DEL, p->fd, NULL);
+        closep(&p->fd);
+        closep(&p->pidfd);
+        p->number = 0;
+        to = number != PEER_INIT && r->init.number ? PEER_INIT : PEER_NOBODY;
+        move_children(r, number, to, lost, &lost_n);
+        pthread_mutex_unlock(&r->lock);
+        for (size_t i = 0; i < lost_n; i++) {
+                exit_lost(lost[i],
+                          "its parent, a process of Creche, was killed before its exit was recorded");
+                child_unref(lost[i]);
+        }
+}
+
+/* Its socket closes a moment before its children move: they have when it is a zombie. */
+static void bury_forkserver(struct registry *r, struct peer *p)
+{
+        siginfo_t si;
+
+        sys_pidfd_send_signal(p->pidfd, SIGKILL, 0);
+        sys_waitid(P_PID, (id_t)p->pid, &si, WEXITED, NULL);
+        log_warn("forkserver.ended", "pid=%d", p->pid);
+        give_up(r, p);
+}
+
+static void lose_peer(struct registry *r, struct peer *p)
+{
+        if (p->number != PEER_INIT) {
+                bury_forkserver(r, p);
+                return;
+        }
+        log_error("init.lost", "detail=%s",
+                  log_quote("creche-init was killed; nothing is lost as long as creched lives"));
+        give_up(r, p);
+}
+
+void peer_event(struct registry *r, struct peer *p, uint32_t events)
+{
+        if (events & EPOLLOUT) {
+                struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &p->source};
+
+                p->full = false;
+                sys_epoll_ctl(r->epfd, EPOLL_CTL_MOD, p->fd, &ev);
+        }
+        while (p->number) {
+                int fds[SOCKET_FDS_MAX];
+                struct zombie_msg msg;
+                ssize_t n = socket_recv(p->fd, &msg, sizeof(msg), fds, MSG_DONTWAIT);
+
+                if (n < 0 && errno == EAGAIN)
+                        return;
+                if (n <= 0)
+                        lose_peer(r, p);
+                else if (n == sizeof(msg))
+                        receive(r, p, &msg, &fds[0]);
+                closep(&fds[0]);
+                closep(&fds[1]);
+        }
+}
+
+/* A forkserver was started, by a starter. */
+void peers_forkserver_born(const struct forkserver_peer *fp, void *arg)
+{
+        struct registry *r = arg;
+
+        pthread_mutex_lock(&r->lock);
+        for (int i = 0; i < FORKSERVERS_MAX; i++) {
+                struct peer *p = &r->forkservers[i];
+
+                if (p->number)
+                        continue;
+                *p = (struct peer){.source = {SOURCE_PEER},
+                                   .number = PEER_FORKSERVER + fp->generation,
+                                   .fd = fp->zombie_fd,
+                                   .pid = fp->pid,
+                                   .pidfd = fp->pidfd};
+                watch(r, p);
+                break;
+        }
+        pthread_mutex_unlock(&r->lock);
+}
+
+int peers_keep_stdin(struct registry *r, int64_t id, int fd)
+{
+        struct zombie_msg msg = {.op = ZOMBIE_KEEP, .id = id};
+
+        if (!r->init.number)
+                return -1;
+        return socket_send(r->init.fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* What the last daemon left: rows that say starting or started. Each is compared with the spawn journal and
+ * with the processes that there are; before anybody is served, each row is either that of a process we
+ * watch, or has an end. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+struct recovery {
+        struct registry *registry;
+        struct err err;
+        size_t adopted, ended, unstarted;
+};
+
+struct unstarted_op {
+        struct store_job job;
+        int64_t id;
+};
+
+static int unstarted_run(struct store_job *job, struct db *db, struct err *e)
+{
+        return record_unstarted(db, container_of(job, struct unstarted_op, job)->id, e) < 0 ? -1 : 0;
+}
+
+static void unstarted_done(struct store_job *job, const struct err *e)
+{
+        struct unstarted_op *op = container_of(job, struct unstarted_op, job);
+
+        if (e)
+                log_error("recover.failed", "id=%" PRId64 " error=%s", op->id, log_quote(e->msg));
+        free(op);
+}
+
+/* It never ran, and under its Idempotency-Key its client will ask again: that request shall start it. */
+static void leave_to_client(struct recovery *rec, int64_t id)
+{
+        struct unstarted_op *op = malloc(sizeof(*op));
+
+        if (!op) {
+                err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return;
+        }
+        *op = (struct unstarted_op){.job = {.run = unstarted_run, .done = unstarted_done}, .id = id};
+        rec->unstarted++;
+        store_submit(rec->registry->store, &op->job);
+}
+
+/* A child for the row @p. */
+static struct child *child_of_row(struct recovery *rec, const struct process *p)
+{
+        struct registry *r = rec->registry;
+        struct process *copy = process_copy(p);
+        struct child *c = child_new(r);
+
+        if (!copy || !c) {
+                process_free(copy);
+                child_unref(c);
+                err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
+        c->rec = *copy;
+        free(copy);
+        c->peer = PEER_NOBODY;
+        pthread_mutex_lock(&r->lock);
+        table_insert(r, c);
+        r->on_parent_death_n += c->rec.on_parent_death != 0;
+        pthread_mutex_unlock(&r->lock);
+        return c;
+}
+
+static void see(struct child *c)
+{
+        pthread_mutex_lock(&c->registry->lock);
+        exit_seen(c);
+        c->told = true;
+        pthread_mutex_unlock(&c->registry->lock);
+}
+
+static void declare_lost(struct recovery *rec, const struct process *p, const char *why)
+{
+        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
+
+        if (!c)
+                return;
+        rec->ended++;
+        see(c);
+        exit_lost(c, why);
+}
+
+static void declare_failed(struct recovery *rec, const struct process *p)
+{
+        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
+
+        if (!c)
+                return;
+        rec->ended++;
+        see(c);
+        exit_failed(c, STAGE_NONE, 0);
+}
+
+static int64_t ticks_to_us(uint64_t ticks)
+{
+        return (int64_t)(ticks * (uint64_t)CLOCK_US_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* How long ago a process began, by the clock that its start was stamped with: no jump of the wall clock
+ * shortens its timeout. */
+static int64_t ran_us(const struct process *p)
+{
+        int64_t us = clock_boot_us() - ticks_to_us(p->start_ticks);
+
+        return us < 0 ? 0 : us;
+}
+
+/* The process @p->pid is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
+static void adopt(struct recovery *rec, const struct process *p, const struct procfs_stat *st,
+                  const struct journal_slot *slot)
+{
+        struct registry *r = rec->registry;
+        CLEANUP(child_unrefp) struct child *c = NULL;
+        CLEANUP(closep) int pidfd = sys_pidfd_open(p->pid, 0);
+        struct procfs_stat again;
+
+        /* What was looked at by number may have been reaped since, by nobody that we know of. */
+        if (pidfd < 0 || procfs_stat(p->pid, &again) != 0 || again.start_ticks != st->start_ticks) {
+                declare_lost(rec, p, "it ended while the daemon was down, and its parent was gone");
+                return;
+        }
+        c = child_of_row(rec, p);
+        if (!c)
+                return;
+        rec->adopted++;
+        c->pidfd = TAKE_FD(pidfd);
+        c->peer = r->init_pid && st->ppid == r->init_pid ? PEER_INIT : PEER_NOBODY;
+        c->rec.start_ticks = st->start_ticks;
+        c->rec.state = PROCESS_STARTED;
+        if (!c->rec.started_us)
+                c->rec.started_us = clock_now_us() - ran_us(&c->rec);
+        if (slot && st->never_execed)
+                c->slot = journal_keep(r->journal, slot);
+        pthread_mutex_lock(&r->lock);
+        table_insert_pid(r, c);
+        child_arm_timeout(c, ran_us(&c->rec));
+        pthread_mutex_unlock(&r->lock);
+        if (p->state == PROCESS_STARTING)
+                child_record_start(c);
+        if (c->rec.out == OUTPUT_LOG || c->rec.err == OUTPUT_LOG)
+                logs_watch(r->config.logs, c->rec.id);
+        reaper_watch(c);
+}
+
+/* The daemon died between the row and the record of its pid: the journal tells how far it came. */
+static void recover_starting(struct recovery *rec, const struct process *row, bool has_key)
+{
+        struct registry *r = rec->registry;
+        const struct journal_slot *slot = journal_find(r->journal, row->id);
+        struct process p = *row;
+        struct procfs_stat st;
+
+        if (!slot || !slot->pid) {
+                if (has_key)
+                        leave_to_client(rec, row->id);
+                else
+                        declare_failed(rec, row);
+                return;
+        }
+        p.pid = slot->pid;
+        /* Without its start time only its parent tells a process from a stranger with the same number. */
+        if (procfs_stat(p.pid, &st) != 0 || !r->init_pid || st.ppid != r->init_pid)
+                declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
+        else
+                adopt(rec, &p, &st, slot);
+}
+
+static void recover_started(struct recovery *rec, const struct process *p)
+{
+        struct procfs_stat st;
+
+        if (procfs_stat(p->pid, &st) != 0 || st.start_ticks != p->start_ticks)
+                declare_lost(rec, p, "it ended while no process of Creche was there to see it");
+        else
+                adopt(rec, p, &st, NULL);
+}
+
+static void recover_row(const struct open_row *row, void *arg)
+{
+        struct recovery *rec = arg;
+        const struct process *p = row->process;
+
+        if (!row->same_boot)
+                declare_lost(rec, p, "the machine was restarted, or another one holds its database now");
+        else if (p->state == PROCESS_STARTING)
+                recover_starting(rec, p, row->has_key);
+        else
+                recover_started(rec, p);
+}
+
+/* What recovery has queued is durable when this has run: the writer takes jobs in order. */
+struct barrier {
+        struct store_job job;
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        bool done;
+};
+
+static int barrier_run(struct store_job *job, struct db *db, struct err *e)
+{
+        (void)job;
+        (void)db;
+        (void)e;
+        return 0;
+}
+
+static void barrier_done(struct store_job *job, const struct err *e)
+{
+        struct barrier *b = container_of(job, struct barrier, job);
+
+        (void)e;
+        pthread_mutex_lock(&b->lock);
+        b->done = true;
+        pthread_cond_signal(&b->wake);
+        pthread_mutex_unlock(&b->lock);
+}
+
+static void wait_for_writer(struct registry *r)
+{
+        struct barrier b = {.job = {.run = barrier_run, .done = barrier_done},
+                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                            .wake = PTHREAD_COND_INITIALIZER};
+
+        store_submit(r->store, &b.job);
+        pthread_mutex_lock(&b.lock);
+        while (!b.done)
+                pthread_cond_wait(&b.wake, &b.lock);
+        pthread_mutex_unlock(&b.lock);
+}
+
+int recover_run(struct registry *r, const struct boot *boot, struct err *e)
+{
+        struct recovery rec = {.registry = r};
+
+        if (store_open_rows(r->store, boot, recover_row, &rec, e) < 0)
+                return -1;
+        if (rec.err.kind != ERR_NONE) {
+                *e = rec.err;
+                return -1;
+        }
+        journal_clear(r->journal);
+        wait_for_writer(r);
+        if (rec.adopted + rec.ended + rec.unstarted)
+                log_info("recover.done", "adopted=%zu ended=%zu unstarted=%zu", rec.adopted, rec.ended,
+                         rec.unstarted);
+        return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and stopping a registry, and the authkeys of its processes. */
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+enum { MAC_BYTES = 32, MAC_HEX = 2 * MAC_BYTES + 1 };
+
+#define AUTHKEY_PREFIX "ck-"
+
+static struct registry *allocate(const struct registry_config *config)
+{
+        struct registry *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return NULL;
+        r->config = *config;
+        r->epfd = r->wakefd = r->ended_fd = -1;
+        r->sleeping_until = INT64_MAX;
+        list_init(&r->all);
+        list_init(&r->reap);
+        list_init(&r->outbox);
+        list_init(&r->queue);
+        list_init(&r->settlers[0]);
+        list_init(&r->settlers[1]);
+        list_init(&r->settlers_new);
+        pthread_mutex_init(&r->lock, NULL);
+        pthread_mutex_init(&r->queue_lock, NULL);
+        pthread_cond_init(&r->queue_wake, NULL);
+        return r;
+}
+
+static int open_events(struct registry *r, struct err *e)
+{
+        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &r->wake_source};
+
+        r->wake_source.kind = SOURCE_WAKE;
+        r->epfd = epoll_create1(EPOLL_CLOEXEC);
+        r->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (r->epfd < 0 || r->wakefd < 0 || r->ended_fd < 0 ||
+            sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, r->wakefd, &ev) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "making an epoll");
+        return 0;
+}
+
+static int open_files(struct registry *r, const struct boot *boot, struct err *e)
+{
+        CLEANUP(freep) char *journal = NULL;
+
+        if (asprintf(&journal, "%s/spawn.journal", r->config.state_dir) < 0) {
+                journal = NULL;
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        }
+        if (store_open(r->config.database, boot, r->config.fatal, r->config.fatal_arg, &r->store, e) < 0 ||
+            journal_open(journal, &r->journal, e) < 0)
+                return -1;
+        r->next_id = store_last_id(r->store);
+        return 0;
+}
+
+static int open_all(struct registry *r, struct err *e)
+{
+        struct boot boot = {.pid_ns = procfs_pid_ns()};
+
+        if (procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), e) < 0 ||
+            account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
+            open_files(r, &boot, e) < 0)
+                return -1;
+        peers_init(r, r->config.init_fd, getppid());
+        r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
+        if (!r->forkserver)
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        if (recover_run(r, &boot, e) < 0)
+                return err_wrap(e, "recovering");
+        return reaper_begin(r, e) < 0 || starters_begin(r, e) < 0 ? -1 : 0;
+}
+
+int registry_open(const struct registry_config *config, struct registry **out, struct err *e)
+{
+        struct registry *r = allocate(config);
+
+        if (!r)
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        if (open_all(r, e) < 0) {
+                registry_shut(r);
+                return -1;
+        }
+        *out = r;
+        return 0;
+}
+
+static void empty_table(struct registry *r)
+{
+        list_for_each_safe (node, &r->all)
+                table_remove(r, container_of(node, struct child, all));
+}
+
+void registry_shut(struct registry *r)
+{
+        if (!r)
+                return;
+        starters_end(r);
+        reaper_end(r);
+        forkserver_free(r->forkserver);
+        store_close(r->store);
+        exits_reap(r);
+        peers_flush(r);
+        peers_done(r);
+        empty_table(r);
+        journal_close(r->journal);
+        timers_done(&r->timers);
+        closep(&r->epfd);
+        closep(&r->wakefd);
+        closep(&r->ended_fd);
+        pthread_mutex_destroy(&r->lock);
+        pthread_mutex_destroy(&r->queue_lock);
+        pthread_cond_destroy(&r->queue_wake);
+        gnutls_memset(r->config.secret, 0, sizeof(r->config.secret));
+        free(r);
+}
+
+void registry_stop(struct registry *r)
+{
+        __atomic_store_n(&r->stopping, true, __ATOMIC_RELEASE);
+}
+
+void registry_signal_all(struct registry *r, int signo, bool daemonic, const char *verb)
+{
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &r->all) {
+                struct child *c = container_of(node, struct child, all);
+
+                if ((daemonic && !c->rec.daemon) || c->exit_seen || c->pidfd < 0)
+                        continue;
+                free(c->rec.requested_by);
+                c->rec.requested_by = strdup(verb);
+                sys_pidfd_send_signal(c->pidfd, signo, 0);
+        }
+        pthread_mutex_unlock(&r->lock);
+}
+
+size_t registry_active(struct registry *r, int64_t *ids, size_t max)
+{
+        size_t n = 0;
+
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &r->all) {
+                const struct process *p = &container_of(node, struct child, all)->rec;
+
+                if (p->state != PROCESS_STARTING && p->state != PROCESS_STARTED)
+                        continue;
+                if (n < max)
+                        ids[n] = p->id;
+                n++;
+        }
+        pthread_mutex_unlock(&r->lock);
+        return n;
+}
+
+int registry_ended_fd(struct registry *r)
+{
+        return r->ended_fd;
+}
+
+static int mac(struct registry *r, const void *data, size_t n, unsigned char out[MAC_BYTES])
+{
+        return gnutls_hmac_fast(GNUTLS_MAC_SHA256, r->config.secret, sizeof(r->config.secret), data, n, out);
+}
+
+/* Made from the secret, the id and the time of creation, so nothing of it needs to be stored. */
+static void authkey_hex(struct registry *r, const struct process *p, char hex[MAC_HEX])
+{
+        char text[80];
+        unsigned char out[MAC_BYTES];
+        int n = snprintf(text, sizeof(text), "authkey %" PRId64 " %" PRId64, p->id, p->created_us);
+
+        mac(r, text, (size_t)n, out);
+        for (size_t i = 0; i < MAC_BYTES; i++)
+                snprintf(hex + 2 * i, 3, "%02x", out[i]);
+}
+
+void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size)
+{
+        char hex[MAC_HEX];
+
+        authkey_hex(r, p, hex);
+        snprintf(out, size, "CRECHE_AUTHKEY=" AUTHKEY_PREFIX "%" PRId64 "-%s", p->id, hex);
+}
+
+static void caller_of(struct caller *who, const struct process *p)
+{
+        *who = (struct caller){
+                .process = p->id, .daemonic = p->daemon, .scopes = SCOPE_ALL & ~(unsigned)SCOPE_ADMIN};
+        snprintf(who->identity, sizeof(who->identity), "%s", p->identity);
+        snprintf(who->subtree, sizeof(who->subtree), "%s%" PRId64 "/", p->lineage, p->id);
+        snprintf(who->who, sizeof(who->who), "process %" PRId64, p->id);
+}
+
+int registry_authenticate(struct registry *r, const char *token, struct caller *who, struct err *e)
+{
+        char hex[MAC_HEX];
+        struct child *c;
+        int64_t id = 0;
+        int n = 0;
+        bool ok = false;
+
+        if (sscanf(token, AUTHKEY_PREFIX "%18" SCNd64 "-%n", &id, &n) < 1 || !n ||
+            strlen(token + n) != MAC_HEX - 1)
+                return err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown");
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, id);
+        if (c && (c->rec.state == PROCESS_STARTING || c->rec.state == PROCESS_STARTED)) {
+                authkey_hex(r, &c->rec, hex);
+                ok = gnutls_memcmp(hex, token + n, MAC_HEX - 1) == 0;
+                if (ok)
+                        caller_of(who, &c->rec);
+        }
+        pthread_mutex_unlock(&r->lock);
+        return ok ? 0 : err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown, or its process has ended");
+}
+
+void registry_fingerprint(struct registry *r, const void *body, size_t n, unsigned char out[32])
+{
+        mac(r, body, n, out);
+}
+
+int registry_info(struct registry *r, struct registry_info *info, struct err *e)
+{
+        *info = (struct registry_info){0};
+        if (store_counts(r->store, info->counts, e) < 0 ||
+            procfs_boot_id(info->boot_id, sizeof(info->boot_id), e) < 0)
+                return -1;
+        snprintf(info->instance, sizeof(info->instance), "%s", store_instance(r->store));
+        pthread_mutex_lock(&r->lock);
+        info->init_pid = r->init.number ? r->init_pid : 0;
+        pthread_mutex_unlock(&r->lock);
+        info->stopping = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
+        return 0;
+}

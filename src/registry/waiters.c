@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+/* Tickets that wait: for the end of a process, of any or all of many, for a start to be over, and for
+ * every exit that has happened to be recorded. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "registry/internal.h"
+
+/* A dead child whose end cannot be recorded (a full disk) must not hold back those who only ask. */
+#define SETTLE_MAX_US (2 * CLOCK_US_PER_S)
+
+void ticket_init(struct ticket *t, void (*done)(struct ticket *t))
+{
+        *t = (struct ticket){.done = done};
+        list_init(&t->link);
+}
+
+void ticket_done(struct ticket *t)
+{
+        free(t->ready);
+        free(t->many);
+        free(t->joined);
+        t->ready = NULL;
+        t->many = NULL;
+        t->joined = NULL;
+}
+
+int registry_set_timer(struct registry *r, struct timer *timer, int64_t at_us)
+{
+        if (timers_set(&r->timers, timer, at_us) < 0)
+                return -1;
+        if (at_us < r->sleeping_until)
+                reaper_wake(r);
+        return 0;
+}
+
+/* Under the lock. A created process is in the table only as long as somebody waits for it. */
+static void waiter_leave(struct waiter *w)
+{
+        struct child *c = w->child;
+
+        if (!c)
+                return;
+        list_remove(&w->link);
+        w->child = NULL;
+        if (c->rec.state == PROCESS_INITIAL && list_empty(&c->waiters))
+                table_remove(c->registry, c);
+        child_unref(c);
+}
+
+static void waiter_enter(struct waiter *w, struct ticket *t, struct child *c)
+{
+        w->ticket = t;
+        w->child = child_ref(c);
+        list_append(&c->waiters, &w->link);
+}
+
+/* Under the lock: @t waits no more. */
+static void detach(struct ticket *t)
+{
+        t->waiting = false;
+        timers_unset(&t->registry->timers, &t->timer);
+        waiter_leave(&t->one);
+        for (size_t i = 0; i < t->many_n; i++)
+                waiter_leave(&t->many[i]);
+        list_remove(&t->link);
+}
+
+static void complete(struct ticket *t, struct list *done)
+{
+        detach(t);
+        list_append(done, &t->link);
+}
+
+/* joined_at of processes that had ended, or were about to, when they were joined. */
+struct joined_op {
+        struct store_job job;
+        struct ticket *ticket;
+        int64_t at_us;
+};
+
+static int joined_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct joined_op *op = container_of(job, struct joined_op, job);
+        const struct ticket *t = op->ticket;
+
+        for (size_t i = 0; i < t->joined_n; i++)
+                if (record_joined(db, t->joined ? t->joined[i] : t->id, op->at_us, e) < 0)
+                        return -1;
+        return 0;
+}
+
+static void joined_done(struct store_job *job, const struct err *e)
+{
+        struct joined_op *op = container_of(job, struct joined_op, job);
+        struct ticket *t = op->ticket;
+
+        if (e)
+                t->err = *e;
+        free(op);
+        t->done(t);
+}
+
+/* @t has what it waited for. Returns 0, or 1 when the joins are being recorded first. */
+static int finish(struct registry *r, struct ticket *t)
+{
+        struct joined_op *op;
+
+        if (!t->joined_n || t->err.kind != ERR_NONE)
+                return 0;
+        op = malloc(sizeof(*op));
+        if (!op)
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        *op = (struct joined_op){
+                .job = {.run = joined_run, .done = joined_done}, .ticket = t, .at_us = clock_now_us()};
+        store_submit(r->store, &op->job);
+        return 1;
+}
+
+void tickets_finish(struct list *done)
+{
+        struct list *node;
+
+        while ((node = list_pop(done))) {
+                struct ticket *t = container_of(node, struct ticket, link);
+
+                if (finish(t->registry, t) != 1)
+                        t->done(t);
+        }
+}
+
+static void on_timeout(struct timer *timer, void *arg)
+{
+        complete(container_of(timer, struct ticket, timer), arg);
+}
+
+/* Under the lock: begin to wait, for at most @timeout_us (< 0: for ever). */
+static void attach(struct registry *r, struct ticket *t, int64_t timeout_us)
+{
+        t->registry = r;
+        t->waiting = true;
+        t->timer = (struct timer){.fire = on_timeout};
+        if (timeout_us >= 0 && registry_set_timer(r, &t->timer, clock_mono_us() + timeout_us) < 0)
+                reaper_wake(r); /* no memory for a deadline: it will wait for the end alone */
+}
+
+void waiters_move(struct child *from, struct child *to)
+{
+        struct list *node;
+
+        while ((node = list_pop(&from->waiters))) {
+                struct waiter *w = container_of(node, struct waiter, link);
+
+                list_append(&to->waiters, node);
+                w->child = child_ref(to);
+                child_unref(from);
+        }
+}
+
+void ticket_await_start(struct ticket *t, struct child *c)
+{
+        attach(c->registry, t, -1);
+        t->one.for_start = true;
+        waiter_enter(&t->one, t, c);
+}
+
+static void note_joined(struct ticket *t, int64_t id)
+{
+        if (t->joined)
+                t->joined[t->joined_n] = id;
+        t->joined_n++;
+}
+
+/* The end of @c has reached a waiter of its. */
+static void one_ready(struct waiter *w, const struct child *c, struct list *done)
+{
+        struct ticket *t = w->ticket;
+
+        if (w->joins && !c->rec.joined_us)
+                note_joined(t, c->rec.id);
+        if (!t->many) {
+                t->ended = true;
+                complete(t, done);
+                return;
+        }
+        t->ready[w->index] = true;
+        t->many_left--;
+        if (t->many_any || t->many_left == 0)
+                complete(t, done);
+}
+
+static void start_is_over(struct ticket *t, const struct child *c, struct list *done)
+{
+        const struct process_exit *x = &c->rec.exit;
+
+        if (c->rec.state == PROCESS_FAILED)
+                err_set(&t->err, ERR_EXEC_FAILED, x->errnum, "starting failed at %s",
+                        x->stage ? x->stage : "clone");
+        complete(t, done);
+}
+
+/* Completing one ticket takes all of its waiters out, so the next node may be gone: begin anew each time. */
+static void wake(struct child *c, bool ended, struct list *done)
+{
+        struct list rest = LIST_INIT(rest), *node;
+
+        while ((node = list_pop(&c->waiters))) {
+                struct waiter *w = container_of(node, struct waiter, link);
+
+                if (!ended && !w->for_start) {
+                        list_append(&rest, node);
+                        continue;
+                }
+                waiter_leave(w);
+                if (w->for_start)
+                        start_is_over(w->ticket, c, done);
+                else
+                        one_ready(w, c, done);
+        }
+        list_splice(&c->waiters, &rest);
+}
+
+void waiters_started(struct child *c, struct list *done)
+{
+        wake(c, false, done);
+}
+
+void waiters_ended(struct child *c, struct list *done)
+{
+        wake(c, true, done);
+}
+
+bool child_is_dead(struct child *c)
+{
+        struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+
+        if (c->exit_seen)
+                return true;
+        return c->rec.state == PROCESS_STARTED && c->pidfd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static void copy_record(const struct process *p, void *arg)
+{
+        *(struct process **)arg = process_copy(p);
+}
+
+struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        struct process *p = NULL;
+
+        if (registry_show(r, who, id, copy_record, &p, e) < 0)
+                return NULL;
+        if (!p)
+                err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        return p;
+}
+
+/* A created process is in the table only while somebody waits for it: put it there. */
+static struct child *child_of_initial(struct registry *r, struct process *p)
+{
+        struct child *c = child_new(r);
+
+        if (!c)
+                return NULL;
+        c->rec = *p;
+        *p = (struct process){0};
+        return c;
+}
+
+/* Wait for @id, which is in the table, or is `initial`. Returns 0: it has ended; 1: waits; -1. */
+static int wait_for(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
+                    struct ticket *t)
+{
+        CLEANUP(process_freep) struct process *p = NULL;
+        struct child *c;
+        int rc = 1;
+
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, id);
+        if (c && !caller_sees(who, &c->rec))
+                c = NULL;
+        if (!c) {
+                pthread_mutex_unlock(&r->lock);
+                p = registry_find(r, who, id, &t->err);
+                if (!p)
+                        return -1;
+                if (process_state_is_ended(p->state) || timeout_us == 0) {
+                        t->ended = process_state_is_ended(p->state);
+                        return 0;
+                }
+                pthread_mutex_lock(&r->lock);
+                c = table_find(r, id);
+                if (!c && p->state == PROCESS_INITIAL && (c = child_of_initial(r, p))) {
+                        table_insert(r, c);
+                        child_unref(c);
+                }
+        }
+        if (!c) { /* it has ended in between */
+                t->ended = true;
+                rc = 0;
+        } else if (r->shut) {
+                rc = err_set(&t->err, ERR_STOPPING, 0, "the server stops");
+        } else if (timeout_us == 0 && !child_is_dead(c)) {
+                rc = 0;
+        } else {
+                attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
+                waiter_enter(&t->one, t, c);
+        }
+        pthread_mutex_unlock(&r->lock);
+        return rc;
+}
+
+int registry_wait(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
+                  struct ticket *t)
+{
+        t->id = id;
+        return wait_for(r, who, id, timeout_us, t);
+}
+
+static int may_join(const struct process *p, const struct caller *who, struct err *e)
+{
+        if (p->state == PROCESS_CLOSED)
+                return err_set(e, ERR_CLOSED, 0, "process object is closed");
+        if (!caller_is_parent(who, p))
+                return err_set(e, ERR_NOT_PARENT, 0, "can only join a child process");
+        if (p->state == PROCESS_INITIAL)
+                return err_set(e, ERR_NOT_STARTED, 0, "can only join a started process");
+        return 0;
+}
+
+int registry_join(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
+                  struct ticket *t)
+{
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
+        int rc;
+
+        t->id = id;
+        if (!p || may_join(p, who, &t->err) < 0)
+                return -1;
+        t->one.joins = true;
+        if (!process_state_is_ended(p->state)) {
+                rc = wait_for(r, who, id, timeout_us, t);
+                if (rc != 0 || !t->ended)
+                        return rc;
+        }
+        t->ended = true;
+        if (!p->joined_us)
+                note_joined(t, id);
+        return finish(r, t);
+}
+
+/* Which of the @n have ended by now, and which can be waited for: the table says so of those that run, the
+ * database of the others. */
+static int look_at_many(struct registry *r, const struct caller *who, const int64_t *ids, size_t n,
+                        struct ticket *t)
+{
+        for (size_t i = 0; i < n; i++) {
+                CLEANUP(process_freep) struct process *p = registry_find(r, who, ids[i], &t->err);
+
+                if (!p)
+                        return -1;
+                if (p->state == PROCESS_INITIAL)
+                        return err_set(&t->err, ERR_NOT_STARTED, 0,
+                                       "process %" PRId64 " has not been started", ids[i]);
+                t->ready[i] = process_state_is_ended(p->state);
+                t->many[i].index = i;
+                t->many[i].joins = caller_is_parent(who, p) && p->state != PROCESS_CLOSED;
+                if (t->ready[i] && t->many[i].joins && !p->joined_us)
+                        note_joined(t, ids[i]);
+        }
+        return 0;
+}
+
+/* Under the lock. Those that have left the table since we looked have ended. Returns how many are ready. */
+static size_t enter_many(struct registry *r, const int64_t *ids, size_t n, struct ticket *t)
+{
+        size_t ready = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                struct child *c = t->ready[i] ? NULL : table_find(r, ids[i]);
+
+                if (c) {
+                        waiter_enter(&t->many[i], t, c);
+                } else if (!t->ready[i]) {
+                        t->ready[i] = true;
+                        if (t->many[i].joins)
+                                note_joined(t, ids[i]);
+                }
+                ready += t->ready[i];
+        }
+        t->many_left = n - ready;
+        return ready;
+}
+
+/* "Now" means: as of the deaths that have happened. */
+static bool any_is_dead(const struct ticket *t)
+{
+        for (size_t i = 0; i < t->many_n; i++)
+                if (t->many[i].child && child_is_dead(t->many[i].child))
+                        return true;
+        return false;
+}
+
+int registry_join_many(struct registry *r, const struct caller *who, const int64_t *ids, size_t n, bool any,
+                       int64_t timeout_us, struct ticket *t)
+{
+        size_t ready;
+        int rc = 1;
+
+        t->many = calloc(n, sizeof(*t->many));
+        t->ready = calloc(n, sizeof(*t->ready));
+        t->joined = calloc(n, sizeof(*t->joined));
+        if (!t->many || !t->ready || !t->joined)
+                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        if (look_at_many(r, who, ids, n, t) < 0)
+                return -1;
+        t->many_n = n;
+        t->many_any = any;
+        pthread_mutex_lock(&r->lock);
+        attach(r, t, -1);
+        ready = enter_many(r, ids, n, t);
+        if (ready == n || (any && ready) || (timeout_us == 0 && !any_is_dead(t))) {
+                detach(t);
+                rc = 0;
+        } else if (r->shut) {
+                detach(t);
+                rc = err_set(&t->err, ERR_STOPPING, 0, "the server stops");
+        } else if (timeout_us >= 0) {
+                registry_set_timer(r, &t->timer,
+                                   clock_mono_us() + (timeout_us == 0 ? SETTLE_MAX_US : timeout_us));
+        }
+        pthread_mutex_unlock(&r->lock);
+        return rc == 0 ? finish(r, t) : rc;
+}
+
+bool registry_cancel(struct registry *r, struct ticket *t)
+{
+        bool cancelled;
+
+        pthread_mutex_lock(&r->lock);
+        cancelled = t->waiting;
+        if (cancelled)
+                detach(t);
+        pthread_mutex_unlock(&r->lock);
+        return cancelled;
+}
+
+/* Settling. An exit that is seen counts into the current epoch until it is recorded. Who wants all that
+ * has been seen by now recorded waits for the current epoch and, before it, the one before. */
+static void settle_advance(struct registry *r, struct list *done)
+{
+        for (;;) {
+                unsigned old = (r->epoch + 1) & 1;
+                struct list *node;
+
+                if (r->unrecorded[old])
+                        return;
+                while ((node = list_pop(&r->settlers[old])))
+                        complete(container_of(node, struct ticket, link), done);
+                if (list_empty(&r->settlers[r->epoch & 1]))
+                        return;
+                r->epoch++;
+        }
+}
+
+void settle_seen(struct registry *r, struct child *c)
+{
+        c->epoch = r->epoch & 1;
+        r->unrecorded[c->epoch]++;
+}
+
+void settle_recorded(struct registry *r, struct child *c, struct list *done)
+{
+        r->unrecorded[c->epoch]--;
+        settle_advance(r, done);
+}
+
+void settle_drained(struct registry *r, struct list *done)
+{
+        if (list_empty(&r->settlers_new))
+                return;
+        list_splice(&r->settlers[r->epoch & 1], &r->settlers_new);
+        settle_advance(r, done);
+}
+
+/* Nothing to see and nothing seen that is not recorded. The kernel is asked first: an event leaves the epoll
+ * only after it was counted. */
+static bool is_settled(struct registry *r)
+{
+        struct pollfd p = {.fd = r->epfd, .events = POLLIN};
+        bool pending = poll(&p, 1, 0) > 0;
+
+        return !pending && r->unrecorded[0] + r->unrecorded[1] == 0;
+}
+
+int registry_settle(struct registry *r, struct ticket *t)
+{
+        int rc = 0;
+
+        pthread_mutex_lock(&r->lock);
+        if (!r->shut && !is_settled(r)) {
+                attach(r, t, SETTLE_MAX_US);
+                list_append(&r->settlers_new, &t->link);
+                reaper_wake(r);
+                rc = 1;
+        }
+        pthread_mutex_unlock(&r->lock);
+        return rc;
+}
+
+void registry_release_waiters(struct registry *r)
+{
+        struct list done = LIST_INIT(done);
+
+        pthread_mutex_lock(&r->lock);
+        r->shut = true;
+        list_for_each_safe (node, &r->all) {
+                struct child *c = child_ref(container_of(node, struct child, all));
+                struct list *w;
+
+                while (!list_empty(&c->waiters)) {
+                        w = c->waiters.next;
+                        err_set(&container_of(w, struct waiter, link)->ticket->err, ERR_STOPPING, 0,
+                                "the server stops");
+                        complete(container_of(w, struct waiter, link)->ticket, &done);
+                }
+                child_unref(c);
+        }
+        list_splice(&r->settlers[0], &r->settlers_new);
+        list_splice(&r->settlers[0], &r->settlers[1]);
+        while (!list_empty(&r->settlers[0]))
+                complete(container_of(r->settlers[0].next, struct ticket, link), &done);
+        pthread_mutex_unlock(&r->lock);
+        tickets_finish(&done);
+}
