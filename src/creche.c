@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* creche: the command line. */
+#include "cli/commands.h"
+
+int main(int argc, char **argv)
+{
+        return cli_main(argc, argv);
+}

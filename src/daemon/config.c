@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* One row per setting: everything that is said about it stands here. */
+struct setting {
+        const char *option, *variable, *value, *help;
+        int (*set)(struct config *c, const char *text);
+};
+
+static int set_path(char out[PATH_MAX], const char *text)
+{
+        char cwd[PATH_MAX] = "";
+        int n;
+
+        if (!*text || (*text != '/' && !getcwd(cwd, sizeof(cwd))))
+                return -1;
+        n = snprintf(out, PATH_MAX, "%s%s%s", *text == '/' ? "" : cwd, *text == '/' ? "" : "/", text);
+        return n < PATH_MAX ? 0 : -1;
+}
+
+static int set_state_dir(struct config *c, const char *text)
+{
+        return set_path(c->state_dir, text);
+}
+
+static int set_socket(struct config *c, const char *text)
+{
+        return set_path(c->socket_path, text);
+}
+
+static int set_listen(struct config *c, const char *text)
+{
+        if (!strcmp(text, "none"))
+                text = "";
+        else if (!strrchr(text, ':') || strlen(text) >= sizeof(c->listen))
+                return -1;
+        snprintf(c->listen, sizeof(c->listen), "%s", text);
+        return 0;
+}
+
+static int set_stop_timeout(struct config *c, const char *text)
+{
+        char *end;
+        double s = strtod(text, &end);
+
+        if (!strcmp(text, "none")) {
+                c->stop_timeout_us = -1;
+                return 0;
+        }
+        if (end == text || *end || !isfinite(s) || s < 0 || s > 1e9)
+                return -1;
+        c->stop_timeout_us = (int64_t)(s * CLOCK_US_PER_S);
+        return 0;
+}
+
+static int set_log_budget(struct config *c, const char *text)
+{
+        char *end;
+        long long v;
+
+        errno = 0;
+        v = strtoll(text, &end, 10);
+        if (!isdigit((unsigned char)*text) || *end || errno || v < 65536)
+                return -1;
+        c->log_budget = v;
+        return 0;
+}
+
+static int set_log_level(struct config *c, const char *text)
+{
+        static const char *const names[] = {"error", "warn", "info", "debug"};
+
+        for (int i = 0; i < 4; i++)
+                if (!strcmp(text, names[i])) {
+                        c->log_level = (enum log_level)i;
+                        return 0;
+                }
+        return -1;
+}
+
+static const struct setting settings[] = {
+        {"state-dir", "CRECHE_STATE_DIR", "DIR", "database, logs, token (root: /var/lib/creche)",
+         set_state_dir},
+        {"socket", "CRECHE_SOCKET", "PATH", "unix socket (root: /run/creche/creche.sock)", set_socket},
+        {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", set_listen},
+        {"stop-timeout", "CRECHE_STOP_TIMEOUT", "SECONDS|none",
+         "when stopping, kill what has not ended by then (none)", set_stop_timeout},
+        {"log-budget", "CRECHE_LOG_BUDGET", "BYTES", "disk for each output stream of a process (67108864)",
+         set_log_budget},
+        {"log-level", "CRECHE_LOG_LEVEL", "error|warn|info|debug", "what is told on stderr (info)",
+         set_log_level},
+};
+
+enum { SETTINGS = sizeof(settings) / sizeof(settings[0]), OPT_HELP = 'h', OPT_VERSION = 'V' };
+
+static void print_help(void)
+{
+        printf("usage: creched [OPTION]...\n\n"
+               "The durable process registry: serves the REST API on a unix socket and on TCP.\n"
+               "Runs in the foreground, under creche-init.\n\n");
+        for (int i = 0; i < SETTINGS; i++) {
+                char left[64];
+
+                snprintf(left, sizeof(left), "--%s %s", settings[i].option, settings[i].value);
+                printf("  %-36s %s\n  %-36s [%s]\n", left, settings[i].help, "", settings[i].variable);
+        }
+        printf("  %-36s %s\n  %-36s %s\n", "-h, --help", "this text", "--version", "the version");
+}
+
+static void default_path(char out[PATH_MAX], const char *variable, const char *fallback, const char *leaf)
+{
+        const char *base = getenv(variable), *home = getenv("HOME");
+
+        if (base && *base == '/')
+                snprintf(out, PATH_MAX, "%s/%s", base, leaf);
+        else if (*fallback == '/')
+                snprintf(out, PATH_MAX, "%s/%s", fallback, leaf);
+        else
+                snprintf(out, PATH_MAX, "%s/%s/%s", home && *home == '/' ? home : "/tmp", fallback, leaf);
+}
+
+static void set_defaults(struct config *c)
+{
+        char run[64];
+
+        *c = (struct config){.stop_timeout_us = -1, .log_budget = INT64_C(64) << 20, .log_level = LOG_INFO};
+        snprintf(c->listen, sizeof(c->listen), "127.0.0.1:7117");
+        if (geteuid() == 0) {
+                snprintf(c->state_dir, PATH_MAX, "/var/lib/creche");
+                snprintf(c->socket_path, PATH_MAX, "/run/creche/creche.sock");
+                return;
+        }
+        snprintf(run, sizeof(run), "/tmp/creche-%u", geteuid());
+        default_path(c->state_dir, "XDG_STATE_HOME", ".local/state", "creche");
+        default_path(c->socket_path, "XDG_RUNTIME_DIR", run, "creche/creche.sock");
+}
+
+static int set(struct config *c, const struct setting *s, const char *text, const char *origin, struct err *e)
+{
+        if (s->set(c, text) < 0)
+                return err_set(e, ERR_INVALID, 0, "%s: not a %s: '%s'", origin, s->value, text);
+        return 0;
+}
+
+static int read_variables(struct config *c, struct err *e)
+{
+        for (int i = 0; i < SETTINGS; i++) {
+                const char *text = getenv(settings[i].variable);
+
+                if (text && set(c, &settings[i], text, settings[i].variable, e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int read_options(int argc, char **argv, struct config *c, struct err *e)
+{
+        struct option options[SETTINGS + 3] = {{0}};
+        int opt, index = 0;
+
+        for (int i = 0; i < SETTINGS; i++)
+                options[i] = (struct option){settings[i].option, required_argument, NULL, 0};
+        options[SETTINGS] = (struct option){"help", no_argument, NULL, OPT_HELP};
+        options[SETTINGS + 1] = (struct option){"version", no_argument, NULL, OPT_VERSION};
+
+        opterr = 0;
+        while ((opt = getopt_long(argc, argv, "h", options, &index)) != -1) {
+                if (opt == OPT_HELP) {
+                        print_help();
+                        return 1;
+                }
+                if (opt == OPT_VERSION) {
+                        printf("creched %s\n", CRECHE_VERSION);
+                        return 1;
+                }
+                if (opt == '?')
+                        return err_set(e, ERR_INVALID, 0, "unknown option, or one without its value: '%s'",
+                                       argv[optind - 1]);
+                if (set(c, &settings[index], optarg, settings[index].option, e) < 0)
+                        return -1;
+        }
+        if (optind < argc)
+                return err_set(e, ERR_INVALID, 0, "'%s' is no option", argv[optind]);
+        return 0;
+}
+
+int config_read(int argc, char **argv, struct config *c, struct err *e)
+{
+        int rc;
+
+        set_defaults(c);
+        if (read_variables(c, e) < 0)
+                return -1;
+        rc = read_options(argc, argv, c, e);
+        if (rc)
+                return rc;
+        if (snprintf(c->database, PATH_MAX, "%s/registry.db", c->state_dir) >= PATH_MAX)
+                return err_set(e, ERR_INVALID, 0, "state-dir: the path is too long");
+        return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon/config.h
+ * The settings of creched: option, then CRECHE_* variable, then default.
+ */
+#ifndef CRECHE_DAEMON_CONFIG_H
+#define CRECHE_DAEMON_CONFIG_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+/* The statuses that creched exits with, beside 0. */
+enum {
+        STATUS_FAILED = 1,
+        STATUS_USAGE = 2,
+        STATUS_BUSY = 3,     /* another creched has the state directory or the socket */
+        STATUS_DATABASE = 4, /* it cannot be opened, is not ours, or is newer than this program */
+        STATUS_RESTART = 75, /* creche-init shall start us anew */
+};
+
+struct config {
+        char state_dir[PATH_MAX];
+        char database[PATH_MAX];
+        char socket_path[PATH_MAX];
+        char listen[256];        /* HOST:PORT; "" for none */
+        int64_t stop_timeout_us; /* < 0: for ever */
+        int64_t log_budget;      /* bytes per stream */
+        enum log_level log_level;
+};
+
+/** Fill @c. Returns 0; 1: --help or --version was answered on stdout; -1 with @e set, ERR_INVALID. */
+int config_read(int argc, char **argv, struct config *c, struct err *e);
+
+#endif

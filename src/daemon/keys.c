@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+enum { KEY_BYTES = 32 };
+
+/* 256 random bits as hexadecimal in @name, if there is no such file yet; then the first line of the file. */
+static int load(int dir, const char *name, char text[TOKEN_MAX], struct err *e)
+{
+        unsigned char key[KEY_BYTES];
+        char fresh[2 * KEY_BYTES + 2];
+
+        if (fd_read_file(dir, name, text, TOKEN_MAX) < 0) {
+                if (errno != ENOENT)
+                        return err_set(e, ERR_INTERNAL, errno, "reading %s", name);
+                if (gnutls_rnd(GNUTLS_RND_KEY, key, sizeof(key)) < 0)
+                        return err_set(e, ERR_INTERNAL, 0, "no random numbers");
+                for (int i = 0; i < KEY_BYTES; i++)
+                        snprintf(fresh + 2 * i, 3, "%02x", key[i]);
+                strcat(fresh, "\n");
+                if (fd_write_file(dir, name, 0600, fresh, strlen(fresh), e) < 0)
+                        return -1;
+                strcpy(text, fresh);
+                gnutls_memset(fresh, 0, sizeof(fresh));
+        }
+        text[strcspn(text, "\r\n")] = '\0';
+        if (strlen(text) < 2 * KEY_BYTES)
+                return err_set(e, ERR_INVALID, 0, "%s is shorter than %d characters", name, 2 * KEY_BYTES);
+        return 0;
+}
+
+int keys_load(const char *state_dir, char token[TOKEN_MAX], unsigned char secret[SECRET_SIZE], struct err *e)
+{
+        CLEANUP(closep) int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char hex[TOKEN_MAX];
+
+        if (dir < 0)
+                return err_set(e, ERR_INTERNAL, errno, "opening %s", state_dir);
+        if (load(dir, "token", token, e) < 0 || load(dir, "secret", hex, e) < 0)
+                return -1;
+        for (int i = 0; i < SECRET_SIZE; i++)
+                if (sscanf(hex + 2 * i, "%2hhx", &secret[i]) != 1)
+                        return err_set(e, ERR_INVALID, 0, "secret is not hexadecimal");
+        gnutls_memset(hex, 0, sizeof(hex));
+        return 0;
+}

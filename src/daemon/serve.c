@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/socket.h"
+#include "base/zombie.h"
+#include "daemon/keys.h"
+#include "daemon/sockets.h"
+#include "http/server.h"
+#include "registry/lifecycle.h"
+
+enum { HTTP_THREADS = 2, WAITED_SHOWN = 8 };
+
+#define HTTP_GRACE_US  (CLOCK_US_PER_S)
+#define FATAL_GRACE_US (CLOCK_US_PER_S / 5)
+
+struct server {
+        const struct config *config;
+        struct sockets sockets;
+        int init_fd; /* -1: none */
+        int signals, fatal;
+        uint32_t restarts;
+        bool was_ready; /* an earlier creched under this creche-init has said READY */
+        char token[TOKEN_MAX];
+        char address[256], url[300];
+        struct logs *logs;
+        struct registry *registry;
+        struct http *http;
+};
+
+static int take_number(const char *variable, int fallback)
+{
+        const char *text = getenv(variable);
+        int v = text ? atoi(text) : fallback;
+
+        unsetenv(variable);
+        return v;
+}
+
+/* Nothing is ignored and all is blocked: threads and children begin with that, and signals come by signalfd.
+ * SIGPIPE stays blocked for good: a write to somebody who left fails with EPIPE. */
+static int take_signals(struct server *s, struct err *e)
+{
+        sigset_t all, ours;
+
+        for (int signo = 1; signo < NSIG; signo++)
+                signal(signo, SIG_DFL);
+        sigfillset(&all);
+        /* Faults are not events. */
+        sigdelset(&all, SIGSEGV);
+        sigdelset(&all, SIGBUS);
+        sigdelset(&all, SIGFPE);
+        sigdelset(&all, SIGILL);
+        sigdelset(&all, SIGABRT);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        sigemptyset(&ours);
+        sigaddset(&ours, SIGTERM);
+        sigaddset(&ours, SIGINT);
+        sigaddset(&ours, SIGHUP);
+        s->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+        s->fatal = eventfd(0, EFD_CLOEXEC);
+        return s->signals < 0 || s->fatal < 0 ? err_set(e, ERR_INTERNAL, errno, "preparing for signals") : 0;
+}
+
+static void raise_file_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void on_fatal(void *arg)
+{
+        eventfd_write(((struct server *)arg)->fatal, 1);
+}
+
+static int inherit(struct server *s, struct err *e)
+{
+        s->init_fd = take_number("CRECHE_INIT_FD", -1);
+        s->restarts = (uint32_t)take_number("CRECHE_INIT_RESTARTS", 0);
+        s->was_ready = take_number("CRECHE_INIT_READY", 0);
+        if (s->init_fd >= 0)
+                fcntl(s->init_fd, F_SETFD, FD_CLOEXEC);
+        if (sockets_inherit(&s->sockets, e) < 0)
+                return -1;
+        if (s->sockets.tcp_fd >= 0 && sockets_address(s->sockets.tcp_fd, s->address, sizeof(s->address)) == 0)
+                snprintf(s->url, sizeof(s->url), "http://%s", s->address);
+        return 0;
+}
+
+static int open_registry(struct server *s, struct err *e)
+{
+        const struct config *c = s->config;
+        struct registry_config rc = {.state_dir = c->state_dir,
+                                     .database = c->database,
+                                     .socket_path = c->socket_path,
+                                     .url = *s->url ? s->url : NULL,
+                                     .exe = "/proc/self/exe",
+                                     .init_fd = s->init_fd,
+                                     .fatal = on_fatal,
+                                     .fatal_arg = s};
+
+        if (keys_load(c->state_dir, s->token, rc.secret, e) < 0 ||
+            logs_begin(c->state_dir, c->log_budget, &s->logs, e) < 0)
+                return -1;
+        rc.logs = s->logs;
+        return registry_open(&rc, &s->registry, e);
+}
+
+static int open_http(struct server *s, struct err *e)
+{
+        struct http_config hc = {.registry = s->registry,
+                                 .logs = s->logs,
+                                 .unix_fd = s->sockets.unix_fd,
+                                 .tcp_fd = s->sockets.tcp_fd,
+                                 .token = s->token,
+                                 .state_dir = s->config->state_dir,
+                                 .database = s->config->database,
+                                 .socket_path = s->config->socket_path,
+                                 .url = *s->url ? s->url : NULL,
+                                 .host = *s->url ? s->address : NULL,
+                                 .restarts = s->restarts,
+                                 .threads = HTTP_THREADS};
+
+        return http_start(&hc, &s->http, e);
+}
+
+static void print_next_steps(const struct server *s)
+{
+        const char *socket = s->config->socket_path;
+
+        fprintf(stderr,
+                "\nCreche is ready. In another terminal:\n\n"
+                "  # start a program, wait for it, see its output\n"
+                "  curl -s --unix-socket %s http://creche/v1/processes \\\n"
+                "       -H 'Content-Type: application/json' -d '{\"argv\": [\"sh\", \"-c\", \"echo hello; "
+                "exit 7\"]}'\n"
+                "  curl -s --unix-socket %s -X POST http://creche/v1/processes/1/join\n"
+                "  curl -s --unix-socket %s http://creche/v1/processes/1/logs\n\n"
+                "  # what has run here, in SQL\n"
+                "  sqlite3 %s 'SELECT id, name, pid, daemon, exitcode FROM processes'\n\n",
+                socket, socket, socket, s->config->database);
+        if (*s->url)
+                fprintf(stderr,
+                        "  # over TCP, with the operator's token\n"
+                        "  curl -s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n",
+                        s->config->state_dir, s->url);
+        fprintf(stderr, "Ctrl-C stops it.\n\n");
+}
+
+/* Once for each creche-init: who waits for the line has read it. */
+static void say_ready(struct server *s)
+{
+        struct zombie_msg ready = {.op = ZOMBIE_READY};
+
+        log_info("ready", "socket=%s url=%s pid=%d restarts=%u", log_quote(s->config->socket_path),
+                 log_quote(s->url), getpid(), s->restarts);
+        if (!s->was_ready) {
+                print_next_steps(s);
+                printf("READY unix:%s%s%s\n", s->config->socket_path, *s->url ? " " : "", s->url);
+                fflush(stdout);
+        }
+        if (s->init_fd >= 0 && socket_send(s->init_fd, &ready, sizeof(ready), NULL, 0, 0) < 0)
+                log_error("init.unreachable", "errno=%s", err_errno_name(errno));
+}
+
+/* The signal that has come; 0: none. */
+static int take_signal(struct server *s)
+{
+        struct signalfd_siginfo si;
+
+        return read(s->signals, &si, sizeof(si)) == sizeof(si) ? (int)si.ssi_signo : 0;
+}
+
+static void say_whom_we_wait_for(struct server *s, size_t n, const int64_t *ids)
+{
+        char list[256] = "";
+        size_t shown = n < WAITED_SHOWN ? n : WAITED_SHOWN;
+        int at = 0;
+
+        for (size_t i = 0; i < shown; i++)
+                at += snprintf(list + at, sizeof(list) - (size_t)at, "%s%" PRId64, i ? "," : "", ids[i]);
+        log_info("stop.waiting", "processes=%zu ids=%s%s%s", n, list, n > shown ? ",..." : "",
+                 s->config->stop_timeout_us < 0 ? " hint=\"a second signal terminates them\"" : "");
+}
+
+/* Each further signal hurries: SIGTERM to all, then SIGKILL. */
+static void hurry(struct server *s, int *signals)
+{
+        if (!take_signal(s))
+                return;
+        ++*signals;
+        if (*signals == 2)
+                log_info("stop.terminating", "reason=%s", log_quote("second signal"));
+        else
+                log_warn("stop.killing", "reason=%s", log_quote("third signal"));
+        registry_signal_all(s->registry, *signals == 2 ? SIGTERM : SIGKILL, false, "stop");
+}
+
+static int milliseconds_until(int64_t deadline_us)
+{
+        int64_t left = (deadline_us - clock_mono_us() + 999) / 1000;
+
+        return left < 0 ? 0 : left > 1000000 ? 1000000 : (int)left;
+}
+
+/* As multiprocessing at exit: daemonic children are terminated, all are joined. */
+static void join_all(struct server *s)
+{
+        int64_t deadline =
+                s->config->stop_timeout_us < 0 ? INT64_MAX : clock_mono_us() + s->config->stop_timeout_us;
+        struct pollfd polled[2] = {{.fd = s->signals, .events = POLLIN},
+                                   {.fd = registry_ended_fd(s->registry), .events = POLLIN}};
+        int64_t ids[WAITED_SHOWN];
+        size_t n, said = 0;
+        int signals = 1;
+        eventfd_t ignored;
+
+        registry_stop(s->registry);
+        registry_signal_all(s->registry, SIGTERM, true, "stop (daemonic)");
+        while ((n = registry_active(s->registry, ids, WAITED_SHOWN))) {
+                if (n != said)
+                        say_whom_we_wait_for(s, n, ids);
+                said = n;
+                if (clock_mono_us() >= deadline) {
+                        log_warn("stop.killing", "reason=%s", log_quote("stop timeout"));
+                        registry_signal_all(s->registry, SIGKILL, false, "stop (timeout)");
+                        deadline = INT64_MAX;
+                }
+                poll(polled, 2, deadline == INT64_MAX ? -1 : milliseconds_until(deadline));
+                if (polled[1].revents)
+                        eventfd_read(polled[1].fd, &ignored);
+                if (polled[0].revents)
+                        hurry(s, &signals);
+        }
+}
+
+static int stop(struct server *s)
+{
+        log_info("stop.begin", "pid=%d", getpid());
+        join_all(s);
+        registry_release_waiters(s->registry);
+        http_stop(s->http, HTTP_GRACE_US);
+        registry_shut(s->registry);
+        logs_end(s->logs);
+        unlink(s->config->socket_path);
+        log_info("stop.done", "pid=%d", getpid());
+        return EXIT_SUCCESS;
+}
+
+/* Crash-only: what comes after us finds everything as it finds it after a SIGKILL. */
+static int restart(struct server *s, const char *why, int64_t grace_us)
+{
+        log_info("restart", "reason=%s", log_quote(why));
+        registry_release_waiters(s->registry);
+        http_stop(s->http, grace_us);
+        _exit(STATUS_RESTART);
+}
+
+static int run(struct server *s)
+{
+        struct pollfd polled[2] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->fatal, .events = POLLIN}};
+
+        for (;;) {
+                if (poll(polled, 2, -1) < 0 && errno != EINTR)
+                        return STATUS_FAILED;
+                if (polled[1].revents)
+                        return restart(s, "the database's state is unknown", FATAL_GRACE_US);
+                switch (take_signal(s)) {
+                case SIGTERM:
+                case SIGINT: return stop(s);
+                case SIGHUP: return restart(s, "SIGHUP", HTTP_GRACE_US);
+                default: break;
+                }
+        }
+}
+
+int serve(const struct config *c)
+{
+        struct server s = {.config = c};
+        struct err e = {0};
+
+        umask(077);
+        raise_file_limit();
+        if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
+                if (open_registry(&s, &e) < 0) {
+                        log_error("start.failed", "error=%s", log_quote(e.msg));
+                        return STATUS_DATABASE;
+                }
+                if (open_http(&s, &e) == 0) {
+                        say_ready(&s);
+                        return run(&s);
+                }
+        }
+        log_error("start.failed", "error=%s", log_quote(e.msg));
+        return STATUS_FAILED;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon/sockets.h
+ * The files that outlive creched: the lock of the state directory and the listening sockets. The first stage
+ * opens them, creche-init keeps them, each creched inherits them (the LISTEN_FDS protocol).
+ */
+#ifndef CRECHE_DAEMON_SOCKETS_H
+#define CRECHE_DAEMON_SOCKETS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "daemon/config.h"
+
+struct sockets {
+        int lock, unix_fd;
+        int tcp_fd; /* -1: none */
+};
+
+/** Make the state directory and lock it. ERR_TRY_AGAIN: another creched has it. ERR_INVALID, ERR_INTERNAL. */
+int sockets_lock(const struct config *c, int *lock, struct err *e);
+
+/** Listen. A TCP address that cannot be had is told and survived. ERR_TRY_AGAIN: the unix socket is in use. */
+int sockets_open(const struct config *c, struct sockets *s, struct err *e);
+
+/** Put them where creche-init keeps them: 3 and up, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. */
+int sockets_hand_over(struct sockets *s, struct err *e);
+
+/** Take what creche-init has handed over, and forget the variables. ERR_INVALID. */
+int sockets_inherit(struct sockets *s, struct err *e);
+
+/** "HOST:PORT" that @fd listens on into @out. */
+int sockets_address(int fd, char *out, size_t size);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/auth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <gnutls/gnutls.h>
+
+static void be_operator(struct caller *who)
+{
+        *who = (struct caller){.scopes = SCOPE_ALL};
+}
+
+/* The token of "Bearer TOKEN"; NULL: it is another scheme. */
+static const char *bearer(const char *authorization)
+{
+        if (strncasecmp(authorization, "Bearer ", 7) != 0)
+                return NULL;
+        authorization += 7;
+        return authorization + strspn(authorization, " ");
+}
+
+/* In a time that tells nothing of where two of the same length differ. */
+static bool same_secret(const char *a, const char *b)
+{
+        size_t n = strlen(a);
+
+        return n && n == strlen(b) && !gnutls_memcmp(a, b, n);
+}
+
+static int check_token(const struct http_config *c, const char *token, struct caller *who, struct err *e)
+{
+        if (!token || !*token)
+                return err_set(e, ERR_UNAUTHENTICATED, 0, "Authorization is not 'Bearer TOKEN'");
+        if (!same_secret(token, c->token))
+                return registry_authenticate(c->registry, token, who, e);
+        be_operator(who);
+        snprintf(who->who, sizeof(who->who), "the operator's token");
+        return 0;
+}
+
+static int check_peer(int fd, struct caller *who, struct err *e)
+{
+        struct ucred peer;
+        socklen_t n = sizeof(peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "SO_PEERCRED");
+        if (peer.uid != 0 && peer.uid != geteuid())
+                return err_set(e, ERR_FORBIDDEN, 0, "uid %u may not call: the server runs as uid %u",
+                               (unsigned)peer.uid, (unsigned)geteuid());
+        be_operator(who);
+        snprintf(who->who, sizeof(who->who), "uid %u", (unsigned)peer.uid);
+        return 0;
+}
+
+int auth_check(const struct http_config *c, bool is_unix, int fd, const struct head *h, bool open,
+               struct caller *who, struct err *e)
+{
+        const char *authorization = head_get(h, HEADER_AUTHORIZATION);
+
+        if (h->headers[HEADER_AUTHORIZATION].n > 1)
+                return err_set(e, ERR_UNAUTHENTICATED, 0, "more than one Authorization");
+        if (open && !is_unix) {
+                *who = (struct caller){0};
+                return 0;
+        }
+        if (authorization)
+                return check_token(c, bearer(authorization), who, e);
+        if (is_unix)
+                return check_peer(fd, who, e);
+        return err_set(e, ERR_UNAUTHENTICATED, 0, "no token was sent");
+}
+
+int auth_may(const struct caller *who, unsigned scopes, struct err *e)
+{
+        if ((who->scopes & scopes) == scopes)
+                return 0;
+        return err_set(e, ERR_FORBIDDEN, 0, "the token lacks a scope that this needs");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* http/codec.h
+ * JSON <-> model: launch requests into struct spec, records into process objects.
+ *
+ * Threads: any; no state.
+ */
+#ifndef CRECHE_HTTP_CODEC_H
+#define CRECHE_HTTP_CODEC_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "model/process.h"
+#include "model/spec.h"
+
+/** Read a launch request (CreateProcessRequest of the OpenAPI document). Returns 0 and a spec that is the
+ * caller's, or -1 with @e set, ERR_INVALID with the pointer of the place. */
+int codec_spec(const json_t *request, struct spec **out, struct err *e);
+
+/** Whether @request names only fields that may be changed after the creation: ERR_INVALID. */
+int codec_check_update(const json_t *request, struct err *e);
+
+/** Append the process object. @bytes: how much it has written so far, by stream. */
+void codec_process(struct strbuf *b, const struct process *p, const int64_t bytes[STREAM_COUNT]);
+
+/** Append the problem document of @e. @process: the object of the process that it is about, or NULL. */
+void codec_problem(struct strbuf *b, const struct err *e, const char *process);
+
+#endif

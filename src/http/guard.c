@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/guard.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const names[HEADER_COUNT] = {
+        [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
+        [HEADER_AUTHORIZATION] = "Authorization",
+        [HEADER_CONTENT_LENGTH] = "Content-Length",
+        [HEADER_CONTENT_TYPE] = "Content-Type",
+        [HEADER_EXPECT] = "Expect",
+        [HEADER_HOST] = "Host",
+        [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+        [HEADER_IF_NONE_MATCH] = "If-None-Match",
+        [HEADER_ORIGIN] = "Origin",
+        [HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site",
+        [HEADER_TRANSFER_ENCODING] = "Transfer-Encoding",
+};
+
+enum { HOST_MAX = 256 };
+
+/* An authority: a host, without the brackets of an IPv6 address, and its port. */
+struct authority {
+        char host[HOST_MAX];
+        unsigned port;
+        bool bracketed;
+};
+
+static bool is_token(const char *s)
+{
+        if (!*s)
+                return false;
+        for (; *s; s++)
+                if (!isalnum((unsigned char)*s) && !strchr("!#$%&'*+-.^_`|~", *s))
+                        return false;
+        return true;
+}
+
+void head_add(struct head *h, const char *name, const char *value)
+{
+        /* "Content-Length : 5" is a header of another name to libmicrohttpd, and a length to others. */
+        if (!is_token(name))
+                h->bad_name = true;
+        for (int i = 0; i < HEADER_COUNT; i++)
+                if (!strcasecmp(names[i], name) && h->headers[i].n++ == 0)
+                        h->headers[i].value = value ? value : "";
+}
+
+int64_t head_body(const struct head *h)
+{
+        const char *length = head_get(h, HEADER_CONTENT_LENGTH);
+
+        if (head_get(h, HEADER_TRANSFER_ENCODING))
+                return -1;
+        return length ? (int64_t)strtoull(length, NULL, 10) & INT64_MAX : 0;
+}
+
+/* Parse host[:port] of @n bytes. */
+static bool authority_parse(const char *s, size_t n, struct authority *a)
+{
+        const char *end = s + n, *colon = memrchr(s, ':', n), *host = s;
+        size_t host_n;
+
+        *a = (struct authority){.port = 80, .bracketed = n && *s == '['};
+        if (a->bracketed) {
+                const char *close = memchr(s, ']', n);
+
+                if (!close || (close + 1 < end && close[1] != ':'))
+                        return false;
+                colon = close + 1 < end ? close + 1 : NULL;
+                host = s + 1;
+                host_n = (size_t)(close - host);
+        } else {
+                host_n = colon ? (size_t)(colon - s) : n;
+        }
+        if (!host_n || host_n >= HOST_MAX)
+                return false;
+        for (size_t i = 0; i < host_n; i++)
+                if (!isalnum((unsigned char)host[i]) &&
+                    !strchr(a->bracketed ? ":." : "-._~!$&'()*+,;=%", host[i]))
+                        return false;
+        memcpy(a->host, host, host_n);
+        if (!colon || colon + 1 == end)
+                return true;
+        for (a->port = 0, colon++; colon < end; colon++) {
+                if (!isdigit((unsigned char)*colon) || a->port > 65535)
+                        return false;
+                a->port = a->port * 10 + (unsigned)(*colon - '0');
+        }
+        return a->port <= 65535;
+}
+
+static bool is_wildcard(const struct authority *a)
+{
+        return !strcmp(a->host, "0.0.0.0") || !strcmp(a->host, "::") || !strcmp(a->host, "*");
+}
+
+static bool is_loopback(const struct authority *a)
+{
+        return !strncmp(a->host, "127.", 4) || !strcmp(a->host, "::1") || !strcasecmp(a->host, "localhost");
+}
+
+static bool is_address(const struct authority *a)
+{
+        unsigned char bytes[16];
+
+        return inet_pton(a->bracketed ? AF_INET6 : AF_INET, a->host, bytes) == 1;
+}
+
+/* Who listens on all addresses cannot name them. A page that got its name resolved to us (DNS rebinding)
+ * comes with that name, so any literal address will do; its port may be one that was mapped to ours. */
+static bool is_ours(const struct guard *g, const struct authority *a)
+{
+        struct authority own;
+
+        if (g->is_unix)
+                return true;
+        if (!g->host || !authority_parse(g->host, strlen(g->host), &own))
+                return false;
+        if (is_wildcard(&own))
+                return is_address(a) || is_loopback(a);
+        if (a->port != own.port)
+                return false;
+        return !strcasecmp(a->host, own.host) ||
+               (is_loopback(&own) && (!strcasecmp(a->host, "localhost") || !strcmp(a->host, "127.0.0.1") ||
+                                      !strcmp(a->host, "::1")));
+}
+
+static int check_authority(const struct guard *g, const char *s, size_t n, struct err *e)
+{
+        struct authority a;
+
+        if (!authority_parse(s, n, &a))
+                return err_set(e, ERR_BAD_REQUEST, 0, "the host of the request is not valid");
+        if (!is_ours(g, &a))
+                return err_set(e, ERR_MISDIRECTED, 0, "this server is not %.*s", (int)n, s);
+        return 0;
+}
+
+static int check_host(const struct guard *g, const struct head *h, struct err *e)
+{
+        const char *host = head_get(h, HEADER_HOST);
+
+        if (h->headers[HEADER_HOST].n > 1)
+                return err_set(e, ERR_BAD_REQUEST, 0, "more than one Host");
+        if (!host)
+                return !strcmp(h->version, "HTTP/1.0") ? 0 : err_set(e, ERR_BAD_REQUEST, 0, "no Host");
+        return check_authority(g, host, strlen(host), e);
+}
+
+static int check_framing(const struct head *h, struct err *e)
+{
+        const char *encoding = head_get(h, HEADER_TRANSFER_ENCODING);
+        const char *length = head_get(h, HEADER_CONTENT_LENGTH);
+
+        if (h->bad_name)
+                return err_set(e, ERR_BAD_REQUEST, 0, "the name of a header is not valid");
+        if (h->headers[HEADER_CONTENT_LENGTH].n > 1 || h->headers[HEADER_TRANSFER_ENCODING].n > 1)
+                return err_set(e, ERR_BAD_REQUEST, 0, "the length of the body is given more than once");
+        if (encoding && length)
+                return err_set(e, ERR_BAD_REQUEST, 0, "both Content-Length and Transfer-Encoding");
+        if (encoding && (strcasecmp(encoding, "chunked") != 0 || !strcmp(h->version, "HTTP/1.0")))
+                return err_set(e, ERR_BAD_REQUEST, 0, "a Transfer-Encoding other than chunked");
+        if (length && (!*length || length[strspn(length, "0123456789")]))
+                return err_set(e, ERR_BAD_REQUEST, 0, "Content-Length is not a number");
+        return 0;
+}
+
+const char *head_path(const struct head *h)
+{
+        const char *s = h->target;
+
+        if (!s || *s == '/')
+                return s;
+        if (strncasecmp(s, "http://", 7) != 0)
+                return NULL;
+        return strchr(s + 7, '/');
+}
+
+/* Three characters of a percent sequence, or fewer at the end. */
+static int check_escape(const char *s, bool in_path, struct err *e)
+{
+        if (!isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2]))
+                return err_set(e, ERR_BAD_REQUEST, 0, "the target has a %% without two hexadecimal digits");
+        if (s[1] == '0' && s[2] == '0')
+                return err_set(e, ERR_BAD_REQUEST, 0, "the target has a NUL");
+        if (in_path && (!strncasecmp(s, "%2f", 3) || !strncasecmp(s, "%5c", 3)))
+                return err_set(e, ERR_BAD_REQUEST, 0, "the path has an encoded slash");
+        return 0;
+}
+
+static int check_target(const struct guard *g, const struct head *h, struct err *e)
+{
+        const char *path = head_path(h);
+        bool in_path = true;
+
+        if (!h->target)
+                return err_set(e, ERR_URI_TOO_LONG, 0, "the target is longer than %d bytes",
+                               GUARD_TARGET_MAX);
+        if (h->bad_target)
+                return err_set(e, ERR_BAD_REQUEST, 0, "the target has a NUL");
+        if (!path)
+                return err_set(e, ERR_BAD_REQUEST, 0, "the target has no path");
+        for (const char *s = h->target; *s; s++) {
+                if (*s <= ' ' || *s > '~' || *s == '#')
+                        return err_set(e, ERR_BAD_REQUEST, 0,
+                                       "the target has a character that must be encoded");
+                if (*s == '?')
+                        in_path = false;
+                if (*s == '%' && check_escape(s, in_path, e) < 0)
+                        return -1;
+        }
+        return path == h->target ? 0 : check_authority(g, h->target + 7, (size_t)(path - h->target) - 7, e);
+}
+
+/* Browsers say where a request comes from; other clients say nothing. */
+static int check_origin(const struct head *h, struct err *e)
+{
+        const char *origin = head_get(h, HEADER_ORIGIN), *host = head_get(h, HEADER_HOST);
+        const char *site = head_get(h, HEADER_SEC_FETCH_SITE);
+
+        if (h->headers[HEADER_ORIGIN].n > 1 || h->headers[HEADER_SEC_FETCH_SITE].n > 1)
+                return err_set(e, ERR_BAD_REQUEST, 0, "more than one origin");
+        if (site && (!strcasecmp(site, "cross-site") || !strcasecmp(site, "same-site")))
+                return err_set(e, ERR_CROSS_ORIGIN, 0, "a page of another site may not call this server");
+        /* The Host has been found to be ours, so its own pages are those of the same origin. */
+        if (origin && (!host || strncasecmp(origin, "http://", 7) != 0 || strcasecmp(origin + 7, host) != 0))
+                return err_set(e, ERR_CROSS_ORIGIN, 0, "a page of another origin may not call this server");
+        return 0;
+}
+
+int guard_check(const struct guard *g, const struct head *h, struct err *e)
+{
+        if (check_framing(h, e) < 0 || check_host(g, h, e) < 0 || check_target(g, h, e) < 0)
+                return -1;
+        return check_origin(h, e);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* http/guard.h
+ * The first look at a request: is it one that cannot mean two things, and is it meant for us?
+ *
+ * libmicrohttpd parses loosely, and a web page of anybody can make a browser talk to 127.0.0.1. So before
+ * anything else: one Host that we know, one framing of the body, a target without tricks, no foreign origin.
+ * Nothing here touches libmicrohttpd.
+ *
+ * Threads: any; no state.
+ */
+#ifndef CRECHE_HTTP_GUARD_H
+#define CRECHE_HTTP_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { GUARD_TARGET_MAX = 8192 };
+
+/* The headers that we read, by the names in guard.c. */
+enum header {
+        HEADER_ACCEPT_ENCODING,
+        HEADER_AUTHORIZATION,
+        HEADER_CONTENT_LENGTH,
+        HEADER_CONTENT_TYPE,
+        HEADER_EXPECT,
+        HEADER_HOST,
+        HEADER_IDEMPOTENCY_KEY,
+        HEADER_IF_NONE_MATCH,
+        HEADER_ORIGIN,
+        HEADER_SEC_FETCH_SITE,
+        HEADER_TRANSFER_ENCODING,
+        HEADER_COUNT,
+};
+
+/* The head of a request. Strings are borrowed. */
+struct head {
+        const char *method, *version;
+        const char *target; /* raw, as it came; NULL: it was longer than GUARD_TARGET_MAX */
+        struct {
+                const char *value; /* the first; NULL: none */
+                unsigned n;        /* how often it came */
+        } headers[HEADER_COUNT];
+        bool bad_name;   /* some header's name is no token */
+        bool bad_target; /* there was a NUL in the target */
+};
+
+/* What a listener knows of itself. Strings are borrowed. */
+struct guard {
+        bool is_unix;
+        const char *host; /* "HOST:PORT" as given to --listen; NULL on the unix socket */
+};
+
+/** Count the header @name; a value is kept when we read it. */
+void head_add(struct head *h, const char *name, const char *value);
+
+/** The first value of a header, NULL when there is none. */
+static inline const char *head_get(const struct head *h, enum header which)
+{
+        return h->headers[which].value;
+}
+
+/** The bytes of body that are declared: 0 none, -1 not known beforehand (chunked). */
+int64_t head_body(const struct head *h);
+
+/** Where the path of the target begins: after the authority of an absolute one. NULL: it has no path. */
+const char *head_path(const struct head *h);
+
+/** Returns 0, or -1: ERR_BAD_REQUEST (the rest of the connection must not be read), ERR_URI_TOO_LONG,
+ * ERR_MISDIRECTED, ERR_CROSS_ORIGIN. */
+int guard_check(const struct guard *g, const struct head *h, struct err *e);
+
+#endif

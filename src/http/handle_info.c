@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* /healthz /readyz /openapi.json /v1/info */
+#include "http/handle.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/reply.h"
+#include "openapi.h"
+
+static void reply_status(struct request *r, const char *status)
+{
+        struct strbuf b = {0};
+
+        strbuf_printf(&b, "{\"status\":\"%s\"}", status);
+        reply_json(r, MHD_HTTP_OK, &b);
+}
+
+void handle_healthz(struct request *r)
+{
+        reply_status(r, "ok");
+}
+
+/* Who stops is not asked: the head of his request has been refused. */
+void handle_readyz(struct request *r)
+{
+        reply_status(r, "ready");
+}
+
+void handle_openapi(struct request *r)
+{
+        reply_static(r, openapi_json, openapi_json_len);
+}
+
+static void add_string(struct strbuf *b, const char *key, const char *s)
+{
+        strbuf_printf(b, ",\"%s\":", key);
+        if (s)
+                strbuf_json_str(b, s);
+        else
+                strbuf_str(b, "null");
+}
+
+static void add_start_methods(struct strbuf *b)
+{
+        strbuf_str(b, ",\"start_methods\":[");
+        for (int m = 0; m < START_METHOD_COUNT; m++)
+                strbuf_printf(b, "%s\"%s\"", m ? "," : "", start_method_name((enum start_method)m));
+        strbuf_char(b, ']');
+}
+
+static void add_counts(struct strbuf *b, const struct registry_info *info)
+{
+        strbuf_str(b, ",\"counts\":{");
+        for (int s = 0; s < PROCESS_STATE_COUNT; s++)
+                strbuf_printf(b, "%s\"%s\":%lld", s ? "," : "", process_state_name((enum process_state)s),
+                              (long long)info->counts[s]);
+        strbuf_char(b, '}');
+}
+
+static void add_health(struct strbuf *b, const struct registry_info *info)
+{
+        strbuf_str(b, info->init_pid ? ",\"health\":\"ok\",\"health_reasons\":[]"
+                                     : ",\"health\":\"degraded\",\"health_reasons\":[\"creche-init is "
+                                       "gone: nobody restarts the daemon\"]");
+}
+
+void handle_info(struct request *r)
+{
+        const struct http_config *c = &r->http->config;
+        struct registry_info info = {0};
+        char started[CLOCK_TEXT_MAX];
+        struct strbuf b = {0};
+        struct err e = {0};
+
+        if (registry_info(request_registry(r), &info, &e) < 0) {
+                reply_problem(r, &e);
+                return;
+        }
+        strbuf_printf(&b, "{\"name\":\"creche\",\"version\":\"%s\",\"api\":\"v1\",\"pid\":%d", CRECHE_VERSION,
+                      (int)getpid());
+        if (info.init_pid)
+                strbuf_printf(&b, ",\"init_pid\":%d", info.init_pid);
+        else
+                strbuf_str(&b, ",\"init_pid\":null");
+        strbuf_printf(&b, ",\"uptime_s\":%.3f", (double)(clock_mono_us() - r->http->started_mono_us) / 1e6);
+        add_string(&b, "instance", info.instance);
+        add_string(&b, "boot_id", info.boot_id);
+        add_string(&b, "started_at", clock_text(r->http->started_us, started));
+        strbuf_printf(&b, ",\"restarts\":%u", c->restarts);
+        add_start_methods(&b);
+        strbuf_printf(
+                &b,
+                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d}",
+                ROUTE_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, HANDLE_JOIN_MAX);
+        add_counts(&b, &info);
+        add_health(&b, &info);
+        add_string(&b, "state_dir", c->state_dir);
+        add_string(&b, "database", c->database);
+        add_string(&b, "socket", c->socket_path);
+        add_string(&b, "url", c->url);
+        strbuf_char(&b, '}');
+        reply_json(r, MHD_HTTP_OK, &b);
+}

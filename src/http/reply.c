@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "http/codec.h"
+#include "http/encoding.h"
+
+/* gzip: from which size on. */
+enum { GZIP_MIN = 1024, STREAM_BLOCK = 64 * 1024 };
+
+static const char JSON[] = "application/json";
+static const char PROBLEM[] = "application/problem+json";
+
+void reply_header(struct request *r, const char *name, const char *value)
+{
+        if (r->response)
+                MHD_add_response_header(r->response, name, value);
+}
+
+/* Take @response, and say what is true of each answer. */
+static void answer(struct request *r, int status, struct MHD_Response *response)
+{
+        r->response = response;
+        r->status = status;
+        reply_header(r, "X-Content-Type-Options", "nosniff");
+        reply_header(r, "Cache-Control", "no-cache");
+}
+
+static void answer_buffer(struct request *r, int status, void *bytes, size_t n,
+                          enum MHD_ResponseMemoryMode mode)
+{
+        answer(r, status, MHD_create_response_from_buffer(n, bytes, mode));
+        if (!r->response && mode == MHD_RESPMEM_MUST_FREE)
+                free(bytes);
+}
+
+/* Take the text of @body. */
+static void answer_text(struct request *r, int status, struct strbuf *body)
+{
+        size_t n = body->len;
+        char *text = strbuf_steal(body);
+
+        answer_buffer(r, status, text ? text : "", text ? n : 0,
+                      text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+}
+
+/* Tag the answer; true when the client has it already and gets 304. */
+static bool answer_tag(struct request *r, const void *body, size_t n, bool gzip, char *etag)
+{
+        etag_text(body, n, gzip, etag);
+        if (!etag_matches(head_get(&r->head, HEADER_IF_NONE_MATCH), etag))
+                return false;
+        answer_buffer(r, MHD_HTTP_NOT_MODIFIED, "", 0, MHD_RESPMEM_PERSISTENT);
+        reply_header(r, "ETag", etag);
+        return true;
+}
+
+/* @body (of JSON) lives for ever; or it is that of @text, which is taken. */
+static void answer_json(struct request *r, int status, const void *body, size_t n, struct strbuf *text)
+{
+        bool vary = n > GZIP_MIN;
+        bool gzip = vary && encoding_takes_gzip(head_get(&r->head, HEADER_ACCEPT_ENCODING));
+        bool tagged = status == MHD_HTTP_OK && r->route && r->route->tagged;
+        struct strbuf zipped = {0};
+        char etag[ETAG_MAX];
+
+        if (tagged && answer_tag(r, body, n, gzip, etag))
+                goto vary;
+        gzip = gzip && encoding_gzip(body, n, &zipped);
+        if (gzip)
+                answer_text(r, status, &zipped);
+        else if (text)
+                answer_text(r, status, text);
+        else
+                answer_buffer(r, status, (void *)(uintptr_t)body, n, MHD_RESPMEM_PERSISTENT);
+        reply_header(r, "Content-Type", status < 400 ? JSON : PROBLEM);
+        if (gzip)
+                reply_header(r, "Content-Encoding", "gzip");
+        if (tagged)
+                reply_header(r, "ETag", etag);
+vary:
+        if (vary)
+                reply_header(r, "Vary", "Accept-Encoding");
+        strbuf_done(&zipped);
+}
+
+void reply_json(struct request *r, int status, struct strbuf *body)
+{
+        if (strbuf_failed(body))
+                reply_refuse(r, ERR_INTERNAL, "out of memory");
+        else
+                answer_json(r, status, strbuf_text(body), body->len, body);
+        strbuf_done(body);
+}
+
+void reply_static(struct request *r, const void *body, size_t n)
+{
+        answer_json(r, MHD_HTTP_OK, body, n, NULL);
+}
+
+void reply_empty(struct request *r, int status)
+{
+        answer_buffer(r, status, "", 0, MHD_RESPMEM_PERSISTENT);
+}
+
+static void answer_problem(struct request *r, const struct err *e, const char *process)
+{
+        int status = err_info(e->kind)->status;
+        struct strbuf body = {0};
+
+        if (status == MHD_HTTP_INTERNAL_SERVER_ERROR)
+                log_error("http.failed", "error=%s", log_quote(e->msg));
+        codec_problem(&body, e, process);
+        /* A problem that memory ran out for is one without a body. */
+        answer_json(r, status, strbuf_text(&body), body.len, &body);
+        strbuf_done(&body);
+        if (status == MHD_HTTP_UNAUTHORIZED)
+                reply_header(r, "WWW-Authenticate", "Bearer realm=\"creche\"");
+        if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+                reply_header(r, "Allow", r->match.allow);
+        if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS)
+                reply_header(r, "Retry-After", "1");
+}
+
+void reply_problem(struct request *r, const struct err *e)
+{
+        answer_problem(r, e, NULL);
+}
+
+void reply_problem_of(struct request *r, const struct err *e, int64_t id)
+{
+        struct strbuf process = {0};
+
+        if (e->kind == ERR_EXEC_FAILED && id)
+                reply_show(r, &process, id, NULL);
+        answer_problem(r, e, process.len ? strbuf_text(&process) : NULL);
+        strbuf_done(&process);
+}
+
+void reply_refuse(struct request *r, enum err_kind kind, const char *msg)
+{
+        struct err e = {0};
+
+        err_set(&e, kind, 0, "%s", msg);
+        answer_problem(r, &e, NULL);
+}
+
+void reply_stream(struct request *r, const char *type, uint64_t size, MHD_ContentReaderCallback reader,
+                  void *state)
+{
+        answer(r, MHD_HTTP_OK, MHD_create_response_from_callback(size, STREAM_BLOCK, reader, state, NULL));
+        reply_header(r, "Content-Type", type);
+}
+
+static int64_t written(const struct request *r, const struct process *p, enum stream stream)
+{
+        enum output to = stream == STREAM_STDOUT ? p->out : p->err;
+
+        if (to != OUTPUT_LOG || p->state == PROCESS_INITIAL)
+                return 0;
+        if (process_state_is_ended(p->state))
+                return p->log_bytes[stream];
+        return logs_size(r->http->config.logs, p->id, stream);
+}
+
+void reply_add_process(struct request *r, struct strbuf *b, const struct process *p)
+{
+        const int64_t bytes[STREAM_COUNT] = {written(r, p, STREAM_STDOUT), written(r, p, STREAM_STDERR)};
+
+        codec_process(b, p, bytes);
+}
+
+struct show {
+        struct request *request;
+        struct strbuf *to;
+};
+
+static void show(const struct process *p, void *arg)
+{
+        struct show *s = arg;
+
+        reply_add_process(s->request, s->to, p);
+}
+
+int reply_show(struct request *r, struct strbuf *b, int64_t id, struct err *e)
+{
+        struct show s = {r, b};
+
+        return registry_show(request_registry(r), &r->caller, id, show, &s, e);
+}
+
+void reply_process(struct request *r, int status, int64_t id)
+{
+        struct strbuf body = {0};
+        struct err e = {0};
+
+        if (reply_show(r, &body, id, &e) < 0)
+                reply_problem(r, &e);
+        else
+                reply_json(r, status, &body);
+        strbuf_done(&body);
+}
+
+enum MHD_Result reply_send(struct request *r)
+{
+        enum MHD_Result rc = MHD_queue_response(r->conn, (unsigned)r->status, r->response);
+
+        MHD_destroy_response(r->response);
+        return rc;
+}

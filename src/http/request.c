@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "http/auth.h"
+#include "http/reply.h"
+
+/* How much is read of a body that is refused, so that the client gets to the answer; and how long a body
+ * that is not streamed may take. */
+enum { SWALLOW_MAX = 1024 * 1024, BODY_SECONDS_MAX = 60 };
+
+struct request *request_new(struct listener *l, struct MHD_Connection *conn, const char *target)
+{
+        struct request *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return NULL;
+        r->listener = l;
+        r->http = l->http;
+        r->conn = conn;
+        r->refs = 1;
+        r->pipe_fd = -1;
+        r->target_at = target;
+        ticket_init(&r->ticket, NULL);
+        if (strnlen(target, GUARD_TARGET_MAX + 1) <= GUARD_TARGET_MAX)
+                r->target = strdup(target);
+        return r;
+}
+
+void request_ref(struct request *r)
+{
+        atomic_fetch_add(&r->refs, 1);
+}
+
+/* The last reference may be that of an operation which outlived the server: nothing of ->http here. */
+static void request_free(struct request *r)
+{
+        if (r->state_free)
+                r->state_free(r->state);
+        if (r->body.s)
+                explicit_bzero(r->body.s, r->body.len);
+        strbuf_done(&r->body);
+        query_done(&r->query);
+        ticket_done(&r->ticket);
+        free(r->target);
+        free(r);
+}
+
+void request_unref(struct request *r)
+{
+        if (atomic_fetch_sub(&r->refs, 1) == 1)
+                request_free(r);
+}
+
+void request_keep(struct request *r, void *state, void (*state_free)(void *state))
+{
+        r->state = state;
+        r->state_free = state_free;
+}
+
+/* -------------------------------------------------------------------------------------- the head */
+
+static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+        (void)kind;
+        head_add(arg, name, value);
+        return MHD_YES;
+}
+
+static int socket_of(const struct request *r)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        return info ? info->connect_fd : -1;
+}
+
+static struct connection *connection_of(struct MHD_Connection *conn)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+        return info ? info->socket_context : NULL;
+}
+
+static int find_route(struct request *r, struct err *e)
+{
+        const char *path = head_path(&r->head);
+        int rc = router_find(routes, r->head.method, path, strcspn(path, "?"), &r->match, e);
+
+        r->route = r->match.route;
+        r->id = r->match.id;
+        return rc;
+}
+
+static int read_query(struct request *r, struct err *e)
+{
+        const char *query = strchr(r->target, '?');
+
+        if (query_parse(&r->query, query ? query + 1 : NULL, e) < 0)
+                return -1;
+        return query_check(&r->query, r->route->query, e);
+}
+
+static int check_declared_body(const struct request *r, struct err *e)
+{
+        if (r->route->body != ROUTE_BODY_STREAM && head_body(&r->head) > ROUTE_BODY_MAX)
+                return err_set(e, ERR_TOO_LARGE, 0, "the body is longer than %d bytes", ROUTE_BODY_MAX);
+        return 0;
+}
+
+/* Everything that can be said before the body is here. A path that is none is told to those only who may
+ * know. */
+static int check_head(struct request *r, struct err *e)
+{
+        const struct http_config *c = &r->http->config;
+        bool is_unix = r->listener->guard.is_unix;
+        struct err lost = {0};
+        int found;
+
+        if (guard_check(&r->listener->guard, &r->head, e) < 0)
+                return -1;
+        if (atomic_load(&r->http->stopping))
+                return err_set(e, ERR_STOPPING, 0, "the server is stopping");
+        found = find_route(r, &lost);
+        if (auth_check(c, is_unix, socket_of(r), &r->head, !found && !r->route->scope, &r->caller, e) < 0)
+                return -1;
+        if (found < 0) {
+                *e = lost;
+                return -1;
+        }
+        if (auth_may(&r->caller, r->route->scope, e) < 0 || read_query(r, e) < 0 ||
+            check_declared_body(r, e) < 0)
+                return -1;
+        return r->route->open ? r->route->open(r, e) : 0;
+}
+
+/* Whether a refusal can wait until the body is through. An answer that goes out while the client still
+ * sends is lost when its socket is closed on unread data; who waits for "100 Continue" does not send. */
+static bool can_swallow(const struct request *r)
+{
+        const char *expect = head_get(&r->head, HEADER_EXPECT);
+
+        return r->err.kind != ERR_BAD_REQUEST && head_body(&r->head) <= ROUTE_BODY_MAX &&
+               (!expect || strcasecmp(expect, "100-continue") != 0);
+}
+
+static void count_busy(struct http *h, bool more)
+{
+        pthread_mutex_lock(&h->lock);
+        h->busy += more ? 1 : -1UL;
+        if (!h->busy)
+                pthread_cond_broadcast(&h->quiet);
+        pthread_mutex_unlock(&h->lock);
+}
+
+/* libmicrohttpd 0.9.75 shows a target up to the first NUL in it. The version stands behind the target, so one
+ * can see where it ends. Later versions refuse it themselves. */
+static void see_nul(struct request *r)
+{
+        if (r->target && !strcmp(MHD_get_version(), "0.9.75") &&
+            r->head.version != r->target_at + strlen(r->target) + 1)
+                r->head.bad_target = true;
+}
+
+enum MHD_Result request_head(struct request *r, const char *method, const char *version)
+{
+        r->begun = true;
+        r->begun_us = clock_mono_us();
+        count_busy(r->http, true);
+        r->connection = connection_of(r->conn);
+        idle_leave(&r->http->idle, r->connection);
+        r->head.method = method;
+        r->head.version = version;
+        r->head.target = r->target;
+        see_nul(r);
+        MHD_get_connection_values(r->conn, MHD_HEADER_KIND, add_header, &r->head);
+        if (check_head(r, &r->err) == 0)
+                return MHD_YES;
+        r->refused = true;
+        return can_swallow(r) ? MHD_YES : request_go_on(r);
+}
+
+/* -------------------------------------------------------------------------------------- the body */
+
+static enum MHD_Result swallow(struct request *r, size_t *n)
+{
+        r->swallowed += *n;
+        *n = 0;
+        /* libmicrohttpd takes no answer in the middle of a body. */
+        return r->swallowed > SWALLOW_MAX ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result stream(struct request *r, const char *data, size_t *n)
+{
+        ptrdiff_t taken;
+
+        if (request_take(r, REQUEST_LEFT | REQUEST_STOP))
+                return MHD_NO;
+        request_take(r, REQUEST_MORE);
+        taken = r->route->receive(r, data, *n, &r->err);
+        if (taken < 0) {
+                r->refused = true;
+                return swallow(r, n);
+        }
+        *n -= (size_t)taken;
+        return !*n || request_park(r) ? MHD_YES : MHD_NO;
+}
+
+enum MHD_Result request_body(struct request *r, const char *data, size_t *n)
+{
+        if (r->refused)
+                return swallow(r, n);
+        if (r->route->body == ROUTE_BODY_STREAM)
+                return stream(r, data, n);
+        if (clock_mono_us() - r->begun_us > BODY_SECONDS_MAX * CLOCK_US_PER_S)
+                return MHD_NO;
+        if (r->route->body == ROUTE_BODY_NONE)
+                return swallow(r, n);
+        if (r->body.len + *n > ROUTE_BODY_MAX) {
+                err_set(&r->err, ERR_TOO_LARGE, 0, "the body is longer than %d bytes", ROUTE_BODY_MAX);
+                r->refused = true;
+                return swallow(r, n);
+        }
+        strbuf_add(&r->body, data, *n);
+        *n = 0;
+        return strbuf_failed(&r->body) ? MHD_NO : MHD_YES;
+}
+
+static bool is_json(const char *type)
+{
+        const char json[] = "application/json";
+        size_t n = sizeof(json) - 1;
+
+        return type && !strncasecmp(type, json, n) && (!type[n] || strchr("; \t", type[n]));
+}
+
+static int check_body(const struct request *r, struct err *e)
+{
+        enum route_body body = r->route->body;
+
+        if (body == ROUTE_BODY_REQUIRED && !r->body.len)
+                return err_set_at(e, ERR_MALFORMED, "", "the body is empty");
+        if (r->body.len && !is_json(head_get(&r->head, HEADER_CONTENT_TYPE)))
+                return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, 0, "the body is not application/json");
+        return 0;
+}
+
+/* ---------------------------------------------------------------------------- handling and waiting */
+
+static void handle(struct request *r)
+{
+        r->handled = true;
+        if (r->refused || check_body(r, &r->err) < 0)
+                reply_problem(r, &r->err);
+        else
+                r->route->handle(r);
+}
+
+/* An operation is done. */
+static void go_on(struct request *r)
+{
+        if (r->ticket.err.kind != ERR_NONE)
+                reply_problem_of(r, &r->ticket.err, r->ticket.id);
+        else
+                r->then(r);
+}
+
+enum MHD_Result request_go_on(struct request *r)
+{
+        if (!r->handled)
+                handle(r);
+        while (!r->response) {
+                request_take(r, REQUEST_MORE);
+                if (request_take(r, REQUEST_DONE))
+                        go_on(r);
+                else if (request_take(r, REQUEST_LEFT))
+                        return MHD_NO;
+                else if (request_take(r, REQUEST_STOP))
+                        reply_refuse(r, ERR_STOPPING, "the server is stopping");
+                else if (request_park(r))
+                        return MHD_YES;
+                else
+                        reply_refuse(r, ERR_STOPPING, "the server is stopping");
+        }
+        return reply_send(r);
+}
+
+unsigned request_take(struct request *r, unsigned mask)
+{
+        unsigned taken = atomic_load(&r->events) & mask;
+
+        if (taken)
+                atomic_fetch_and(&r->events, ~taken);
+        if (taken & REQUEST_DONE)
+                r->pending = false;
+        return taken;
+}
+
+static void resume(struct request *r)
+{
+        struct http *h = r->http;
+
+        park_leave(&h->park, &r->parked);
+        MHD_resume_connection(r->conn);
+        park_left(&h->park);
+}
+
+void request_wake(struct request *r, unsigned events)
+{
+        unsigned old = atomic_load(&r->events);
+
+        while (!atomic_compare_exchange_weak(&r->events, &old, (old | events) & ~(unsigned)REQUEST_PARKED))
+                ;
+        if (old & REQUEST_PARKED)
+                resume(r);
+}
+
+bool request_park(struct request *r)
+{
+        unsigned none = 0;
+
+        if (!park_enter(&r->http->park, r, &r->parked, r->patient ? socket_of(r) : -1, r->pipe_fd))
+                return false;
+        MHD_suspend_connection(r->conn);
+        /* From here on whoever brings an event resumes; one that is there already, we must see ourselves. */
+        if (!atomic_compare_exchange_strong(&r->events, &none, REQUEST_PARKED))
+                resume(r);
+        return true;
+}
+
+static void done(struct ticket *t)
+{
+        struct request *r = container_of(t, struct request, ticket);
+
+        request_wake(r, REQUEST_DONE);
+        request_unref(r);
+}
+
+struct ticket *request_ticket(struct request *r)
+{
+        ticket_done(&r->ticket);
+        ticket_init(&r->ticket, done);
+        request_ref(r);
+        return &r->ticket;
+}
+
+int request_started(struct request *r, int rc, enum patience patience)
+{
+        r->pending = rc > 0;
+        r->patient = patience == PATIENT;
+        if (rc <= 0)
+                request_unref(r);
+        return rc;
+}
+
+void request_await(struct request *r, int rc, enum patience patience, void (*then)(struct request *r))
+{
+        r->then = then;
+        if (request_started(r, rc, patience) <= 0)
+                go_on(r);
+}
+
+void request_end(struct request *r)
+{
+        if (r->pending && r->patient && registry_cancel(request_registry(r), &r->ticket))
+                request_unref(r);
+        if (r->begun) {
+                log_debug("http.request", "method=%s path=%s status=%d us=%lld", log_quote(r->head.method),
+                          log_quote(r->target ? r->target : ""), r->status,
+                          (long long)(clock_mono_us() - r->begun_us));
+                idle_enter(&r->http->idle, r->connection);
+                count_busy(r->http, false);
+        }
+        request_unref(r);
+}

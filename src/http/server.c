@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/request.h"
+
+enum {
+        CONNECTIONS_MAX = 32768, /* of one listener; the limit on open files comes first */
+        IDLE_SECONDS_MAX = 60,   /* a connection on which nothing moves, and that is not suspended */
+        LAST_WORDS_US = 500000,  /* for the answers to those who were woken last */
+};
+
+/* -------------------------------------------------------------------- what libmicrohttpd calls */
+
+/* The first line of a request is here, in which nothing has been decoded. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *conn)
+{
+        return request_new(cls, conn, target ? target : "");
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *n, void **context)
+{
+        struct request *r = *context;
+
+        (void)cls;
+        (void)conn;
+        (void)url;
+        if (!r)
+                return MHD_NO;
+        if (!r->begun)
+                return request_head(r, method, version);
+        return *n ? request_body(r, data, n) : request_go_on(r);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+        (void)cls;
+        (void)conn;
+        (void)how;
+        if (*context)
+                request_end(*context);
+        *context = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *conn, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+        struct listener *l = cls;
+
+        if (what == MHD_CONNECTION_NOTIFY_STARTED)
+                *context = idle_accepted(
+                        &l->http->idle,
+                        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        else
+                idle_closed(&l->http->idle, *context);
+}
+
+/* What is not decoded cannot be decoded wrongly. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *conn, char *s)
+{
+        (void)cls;
+        (void)conn;
+        return strlen(s);
+}
+
+/* Mostly clients that went away. */
+__attribute__((format(printf, 2, 0))) static void on_message(void *cls, const char *fmt, va_list ap)
+{
+        char text[256];
+
+        (void)cls;
+        vsnprintf(text, sizeof(text), fmt, ap);
+        text[strcspn(text, "\n")] = '\0';
+        log_debug("http.library", "text=%s", log_quote(text));
+}
+
+static void on_panic(void *cls, const char *file, unsigned int line, const char *reason)
+{
+        (void)cls;
+        log_error("http.panic", "file=%s line=%u reason=%s", log_quote(file), line,
+                  log_quote(reason ? reason : ""));
+        abort();
+}
+
+/* ------------------------------------------------------------------------------------- starting */
+
+/* One thread. A pool would be one daemon of libmicrohttpd for all threads, which shuts the listening socket
+ * down, for creche-init as well, when it is stopped: so each thread is a daemon of its own. */
+static struct MHD_Daemon *start_daemon(struct listener *l, int listen_fd, int threads)
+{
+        const unsigned flags =
+                MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC;
+        int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
+
+        if (fd < 0)
+                return NULL;
+        return MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_message,
+                                NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+                                MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+                                on_connection, l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX,
+                                MHD_OPTION_CONNECTION_LIMIT, (unsigned)(CONNECTIONS_MAX / threads),
+                                MHD_OPTION_END);
+}
+
+static int start_listener(struct http *h, int fd, const char *host, struct err *e)
+{
+        int threads = h->config.threads > 0 ? h->config.threads : 1;
+        struct listener *l = &h->listeners[h->listeners_n];
+
+        *l = (struct listener){.http = h, .guard = {.is_unix = !host, .host = host}};
+        l->daemons = calloc((size_t)threads, sizeof(*l->daemons));
+        if (!l->daemons)
+                return err_set(e, ERR_INTERNAL, ENOMEM, "HTTP server");
+        h->listeners_n++;
+        for (; l->daemons_n < (size_t)threads; l->daemons_n++) {
+                l->daemons[l->daemons_n] = start_daemon(l, fd, threads);
+                if (!l->daemons[l->daemons_n])
+                        return err_set(e, ERR_INTERNAL, errno, "starting libmicrohttpd");
+        }
+        return 0;
+}
+
+static void init_quiet(struct http *h)
+{
+        pthread_condattr_t attr;
+
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_mutex_init(&h->lock, NULL);
+        pthread_cond_init(&h->quiet, &attr);
+        pthread_condattr_destroy(&attr);
+}
+
+int http_start(const struct http_config *c, struct http **out, struct err *e)
+{
+        struct http *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return err_set(e, ERR_INTERNAL, ENOMEM, "HTTP server");
+        h->config = *c;
+        h->started_us = clock_now_us();
+        h->started_mono_us = clock_mono_us();
+        init_quiet(h);
+        idle_init(&h->idle);
+        MHD_set_panic_func(on_panic, NULL);
+        if (park_open(&h->park, &h->idle, e) < 0 || start_listener(h, c->unix_fd, NULL, e) < 0 ||
+            (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0)) {
+                http_stop(h, 0);
+                return -1;
+        }
+        *out = h;
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------- stopping */
+
+static void wait_quiet(struct http *h, int64_t us)
+{
+        int64_t until = clock_mono_us() + us;
+        struct timespec ts = {.tv_sec = until / CLOCK_US_PER_S, .tv_nsec = until % CLOCK_US_PER_S * 1000};
+
+        pthread_mutex_lock(&h->lock);
+        while (h->busy && pthread_cond_timedwait(&h->quiet, &h->lock, &ts) != ETIMEDOUT)
+                ;
+        pthread_mutex_unlock(&h->lock);
+}
+
+static void stop_listener(struct listener *l)
+{
+        for (size_t i = 0; i < l->daemons_n; i++)
+                MHD_stop_daemon(l->daemons[i]);
+        free(l->daemons);
+}
+
+/* Those who wait for an exit will not see it here; those who wait for a commit will, if it comes in time. */
+void http_stop(struct http *h, int64_t grace_us)
+{
+        if (!h)
+                return;
+        atomic_store(&h->stopping, true);
+        park_close(&h->park, false);
+        wait_quiet(h, grace_us);
+        park_close(&h->park, true);
+        park_wait(&h->park);
+        wait_quiet(h, LAST_WORDS_US);
+        for (size_t i = 0; i < h->listeners_n; i++)
+                stop_listener(&h->listeners[i]);
+        park_done(&h->park);
+        pthread_cond_destroy(&h->quiet);
+        idle_done(&h->idle);
+        pthread_mutex_destroy(&h->lock);
+        free(h);
+}
