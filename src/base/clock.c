@@ -3,8 +3,8 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -32,18 +32,28 @@ int64_t clock_boot_us(void)
 
 const char *clock_text(int64_t us, char *out)
 {
-        time_t s = (time_t)(us / CLOCK_US_PER_S);
+        int64_t fraction = (us % CLOCK_US_PER_S + CLOCK_US_PER_S) % CLOCK_US_PER_S;
+        time_t s = (time_t)((us - fraction) / CLOCK_US_PER_S);
         struct tm tm;
 
         gmtime_r(&s, &tm);
         snprintf(out, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
                  (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
                  (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-                 (unsigned)tm.tm_sec % 100, (unsigned)(us % CLOCK_US_PER_S) % 1000000);
+                 (unsigned)tm.tm_sec % 100, (unsigned)fraction % 1000000);
         return out;
 }
 
-/* [.digits] after the seconds, in microseconds. */
+/* Whether @s begins as @shape does, where 0 stands for any digit: sscanf() takes signs and blanks too. */
+static bool has_shape(const char *s, const char *shape)
+{
+        for (; *shape; s++, shape++)
+                if (*shape == '0' ? !isdigit((unsigned char)*s) : *s != *shape)
+                        return false;
+        return true;
+}
+
+/* [.digits] after the seconds, in microseconds. NULL: no digit follows the point. */
 static const char *parse_fraction(const char *s, int64_t *us)
 {
         int64_t scale = CLOCK_US_PER_S / 10;
@@ -51,6 +61,8 @@ static const char *parse_fraction(const char *s, int64_t *us)
         *us = 0;
         if (*s != '.')
                 return s;
+        if (!isdigit((unsigned char)s[1]))
+                return NULL;
         for (s++; isdigit((unsigned char)*s); s++, scale /= 10)
                 *us += (*s - '0') * scale;
         return s;
@@ -58,38 +70,48 @@ static const char *parse_fraction(const char *s, int64_t *us)
 
 static int parse_offset(const char *s, int *seconds)
 {
-        int h, m, n = 0;
+        int h, m;
 
         *seconds = 0;
         if ((*s == 'Z' || *s == 'z') && !s[1])
                 return 0;
-        if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2d:%2d%n", &h, &m, &n) != 2 || n != 5 || s[6] ||
-            h > 23 || m > 59)
+        if ((*s != '+' && *s != '-') || !has_shape(s + 1, "00:00") || s[6])
+                return -1;
+        sscanf(s + 1, "%2d:%2d", &h, &m);
+        if (h > 23 || m > 59)
                 return -1;
         *seconds = (h * 3600 + m * 60) * (*s == '-' ? -1 : 1);
         return 0;
+}
+
+static int days_of(int year, int month)
+{
+        static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+        return days[month - 1] + (month == 2 && leap);
 }
 
 int clock_parse(const char *s, int64_t *us)
 {
         struct tm tm = {0};
         int64_t fraction;
-        int n = 0, offset;
-        time_t t;
+        int offset;
 
-        if (sscanf(s, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                   &tm.tm_min, &tm.tm_sec, &n) != 6 ||
-            n != 19)
+        if (!has_shape(s, "0000-00-00") || (s[10] != 'T' && s[10] != 't' && s[10] != ' ') ||
+            !has_shape(s + 11, "00:00:00"))
                 return -1;
-        if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-            tm.tm_min > 59 || tm.tm_sec > 60)
+        sscanf(s, "%4d-%2d-%2d%*c%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec);
+        if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+            tm.tm_mday > days_of(tm.tm_year, tm.tm_mon) || tm.tm_hour > 23 || tm.tm_min > 59 ||
+            tm.tm_sec > 60)
                 return -1;
-        s = parse_fraction(s + n, &fraction);
-        if (parse_offset(s, &offset) < 0)
+        s = parse_fraction(s + 19, &fraction);
+        if (!s || parse_offset(s, &offset) < 0)
                 return -1;
         tm.tm_year -= 1900;
         tm.tm_mon -= 1;
-        t = timegm(&tm);
-        *us = ((int64_t)t - offset) * CLOCK_US_PER_S + fraction;
+        *us = ((int64_t)timegm(&tm) - offset) * CLOCK_US_PER_S + fraction;
         return 0;
 }

@@ -30,6 +30,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
                 b->failed = true;
                 return NULL;
         }
+        s[b->len] = '\0';
         b->s = s;
         b->cap = cap;
         return s + b->len;

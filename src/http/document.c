@@ -31,8 +31,9 @@ static void add_step(char *out, size_t size, const char *key, size_t n)
 static void add_index(char *out, size_t size, size_t index)
 {
         char digits[24];
+        int n = snprintf(digits, sizeof(digits), "%zu", index);
 
-        add_step(out, size, digits, (size_t)snprintf(digits, sizeof(digits), "%zu", index));
+        add_step(out, size, digits, (size_t)n);
 }
 
 void place_pointer(const struct place *at, char *out, size_t size)

@@ -65,11 +65,42 @@ static void add_health(struct strbuf *b, const struct registry_info *info)
                                        "gone: nobody restarts the daemon\"]");
 }
 
+static void add_daemon(struct strbuf *b, const struct http *h, const struct registry_info *info)
+{
+        char started[CLOCK_TEXT_MAX];
+
+        strbuf_printf(b, "{\"name\":\"creche\",\"version\":\"%s\",\"api\":\"v1\",\"pid\":%d", CRECHE_VERSION,
+                      (int)getpid());
+        if (info->init_pid)
+                strbuf_printf(b, ",\"init_pid\":%d", info->init_pid);
+        else
+                strbuf_str(b, ",\"init_pid\":null");
+        strbuf_printf(b, ",\"uptime_s\":%.3f", (double)(clock_mono_us() - h->started_mono_us) / 1e6);
+        add_string(b, "instance", info->instance);
+        add_string(b, "boot_id", info->boot_id);
+        add_string(b, "started_at", clock_text(h->started_us, started));
+        strbuf_printf(b, ",\"restarts\":%u", h->config.restarts);
+}
+
+static void add_limits(struct strbuf *b)
+{
+        strbuf_printf(
+                b,
+                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d}",
+                ROUTE_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, HANDLE_JOIN_MAX);
+}
+
+static void add_places(struct strbuf *b, const struct http_config *c)
+{
+        add_string(b, "state_dir", c->state_dir);
+        add_string(b, "database", c->database);
+        add_string(b, "socket", c->socket_path);
+        add_string(b, "url", c->url);
+}
+
 void handle_info(struct request *r)
 {
-        const struct http_config *c = &r->http->config;
         struct registry_info info = {0};
-        char started[CLOCK_TEXT_MAX];
         struct strbuf b = {0};
         struct err e = {0};
 
@@ -77,28 +108,12 @@ void handle_info(struct request *r)
                 reply_problem(r, &e);
                 return;
         }
-        strbuf_printf(&b, "{\"name\":\"creche\",\"version\":\"%s\",\"api\":\"v1\",\"pid\":%d", CRECHE_VERSION,
-                      (int)getpid());
-        if (info.init_pid)
-                strbuf_printf(&b, ",\"init_pid\":%d", info.init_pid);
-        else
-                strbuf_str(&b, ",\"init_pid\":null");
-        strbuf_printf(&b, ",\"uptime_s\":%.3f", (double)(clock_mono_us() - r->http->started_mono_us) / 1e6);
-        add_string(&b, "instance", info.instance);
-        add_string(&b, "boot_id", info.boot_id);
-        add_string(&b, "started_at", clock_text(r->http->started_us, started));
-        strbuf_printf(&b, ",\"restarts\":%u", c->restarts);
+        add_daemon(&b, r->http, &info);
         add_start_methods(&b);
-        strbuf_printf(
-                &b,
-                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d}",
-                ROUTE_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, HANDLE_JOIN_MAX);
+        add_limits(&b);
         add_counts(&b, &info);
         add_health(&b, &info);
-        add_string(&b, "state_dir", c->state_dir);
-        add_string(&b, "database", c->database);
-        add_string(&b, "socket", c->socket_path);
-        add_string(&b, "url", c->url);
+        add_places(&b, &r->http->config);
         strbuf_char(&b, '}');
         reply_json(r, MHD_HTTP_OK, &b);
 }

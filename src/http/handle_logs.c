@@ -22,7 +22,8 @@ struct log_read {
         struct logs *logs;
         int fd;
         enum stream stream;
-        int64_t at, end;    /* offsets; end: INT64_MAX while it may grow */
+        int64_t base;       /* offset of the file's beginning */
+        int64_t at, end;    /* positions in the file; end: INT64_MAX while it may grow */
         int64_t limit;      /* bytes; 0: none */
         int64_t tail;       /* lines; -1: by offset */
         bool follow, ended; /* ended: nothing will be written any more */
@@ -72,6 +73,8 @@ static int find_range(struct log_read *l, struct err *e)
 {
         struct stat st;
 
+        l->base = logs_base(l->fd);
+        l->at = l->at > l->base ? l->at - l->base : 0;
         if (l->tail >= 0)
                 l->at = logs_tail(l->fd, l->tail, e);
         if (l->at < 0)
@@ -99,6 +102,18 @@ static ssize_t read_nothing(struct log_read *l)
         return 0;
 }
 
+/* The child has begun its log anew: follow it there. */
+static bool was_truncated(struct log_read *l)
+{
+        int64_t base = logs_base(l->fd);
+
+        if (base == l->base)
+                return false;
+        l->base = base;
+        l->at = 0;
+        return true;
+}
+
 static ssize_t read_log(void *cls, uint64_t pos, char *buf, size_t max)
 {
         struct log_read *l = cls;
@@ -115,6 +130,8 @@ static ssize_t read_log(void *cls, uint64_t pos, char *buf, size_t max)
         if (request_take(r, REQUEST_DONE) && r->ticket.err.kind == ERR_NONE)
                 l->ended = true;
         n = pread(l->fd, buf, max, l->at);
+        if (n == 0 && l->follow && was_truncated(l))
+                n = pread(l->fd, buf, max, l->at);
         if (n == 0)
                 return read_nothing(l);
         /* Bytes that were punched away before they were read are read as zeros: do not invent output. */
@@ -177,7 +194,7 @@ void handle_logs(struct request *r)
                 reply_problem(r, &r->ticket.err);
                 return;
         }
-        snprintf(offset, sizeof(offset), "%" PRId64, l->at);
+        snprintf(offset, sizeof(offset), "%" PRId64, l->base + l->at);
         reply_stream(r, "text/plain; charset=utf-8",
                      l->follow ? MHD_SIZE_UNKNOWN : (uint64_t)(l->end - l->at), read_log, l);
         reply_header(r, "Creche-Log-Offset", offset);

@@ -13,7 +13,7 @@
 #include "http/idle.h"
 #include "http/request.h"
 
-enum { SLOTS_FIRST = 64, EVENTS_MAX = 128, SWEEP_MS = 10000, IDLE_SECONDS_MAX = 60 };
+enum { SLOTS_FIRST = 64, EVENTS_MAX = 128, SWEEP_SECONDS = 10, IDLE_SECONDS_MAX = 60 };
 
 struct park_slot {
         struct request *request; /* NULL: free */
@@ -44,27 +44,37 @@ static struct request *find(struct park *p, uint64_t event)
         return r;
 }
 
+/* Hand on what an event says. False: it is the end. */
+static bool dispatch(struct park *p, uint64_t event)
+{
+        struct request *r;
+
+        if (event == STOP_COOKIE)
+                return false;
+        r = find(p, event);
+        if (!r)
+                return true;
+        request_wake(r, event & 1 ? REQUEST_MORE : REQUEST_LEFT);
+        request_unref(r);
+        return true;
+}
+
 static void *run(void *arg)
 {
         struct park *p = arg;
         struct epoll_event events[EVENTS_MAX];
+        int64_t swept_us = clock_mono_us();
 
         for (;;) {
-                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, SWEEP_MS);
+                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, SWEEP_SECONDS * 1000);
 
-                if (n == 0)
-                        idle_sweep(p->idle, IDLE_SECONDS_MAX * CLOCK_US_PER_S);
-                for (int i = 0; i < n; i++) {
-                        struct request *r;
-
-                        if (events[i].data.u64 == STOP_COOKIE)
+                for (int i = 0; i < n; i++)
+                        if (!dispatch(p, events[i].data.u64))
                                 return NULL;
-                        r = find(p, events[i].data.u64);
-                        if (!r)
-                                continue;
-                        request_wake(r, events[i].data.u64 & 1 ? REQUEST_MORE : REQUEST_LEFT);
-                        request_unref(r);
-                }
+                if (clock_mono_us() - swept_us < SWEEP_SECONDS * CLOCK_US_PER_S)
+                        continue;
+                swept_us = clock_mono_us();
+                idle_sweep(p->idle, IDLE_SECONDS_MAX * CLOCK_US_PER_S);
         }
 }
 

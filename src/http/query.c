@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,14 +99,10 @@ static int allowance(const char *allowed, const char *name)
 {
         size_t n = strlen(name);
 
-        for (const char *s = allowed, *end; *s; s = *end ? end + 1 : end) {
-                end = strchrnul(s, ' ');
-                if (!n || strncmp(s, name, n) != 0)
-                        continue;
-                if (s + n == end)
-                        return 1;
-                if (s + n + 1 == end && s[n] == '*')
-                        return 2;
+        for (const char *s = allowed, *end; *s; s = end + strspn(end, "* ")) {
+                end = s + strcspn(s, "* ");
+                if ((size_t)(end - s) == n && !strncmp(s, name, n))
+                        return *end == '*' ? 2 : 1;
         }
         return 0;
 }
@@ -175,8 +170,7 @@ int query_seconds(const struct query *q, const char *name, int64_t max_s, int64_
                 return 0;
         v = strtod(s, &end);
         /* strtod() also takes "inf", "nan" and hexadecimal numbers. */
-        if (s[strspn(s, "0123456789.eE+-")] || !isdigit((unsigned char)*s) || *end || !isfinite(v) ||
-            v > (double)max_s)
+        if (s[strspn(s, "0123456789.eE+-")] || !isdigit((unsigned char)*s) || *end || v > (double)max_s)
                 return err_set(e, ERR_INVALID_QUERY, 0, "'%s' must be a number of seconds from 0 to %lld",
                                name, (long long)max_s);
         *out_us = (int64_t)(v * (double)CLOCK_US_PER_S + 0.5);

@@ -48,28 +48,12 @@ static void answer_text(struct request *r, int status, struct strbuf *body)
                       text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 }
 
-/* Tag the answer; true when the client has it already and gets 304. */
-static bool answer_tag(struct request *r, const void *body, size_t n, bool gzip, char *etag)
+/* Answer with @n bytes of JSON: those of @text, which is taken, or without it ones that live for ever. */
+static void answer_coded(struct request *r, int status, const void *body, size_t n, struct strbuf *text,
+                         bool gzip)
 {
-        etag_text(body, n, gzip, etag);
-        if (!etag_matches(head_get(&r->head, HEADER_IF_NONE_MATCH), etag))
-                return false;
-        answer_buffer(r, MHD_HTTP_NOT_MODIFIED, "", 0, MHD_RESPMEM_PERSISTENT);
-        reply_header(r, "ETag", etag);
-        return true;
-}
-
-/* @body (of JSON) lives for ever; or it is that of @text, which is taken. */
-static void answer_json(struct request *r, int status, const void *body, size_t n, struct strbuf *text)
-{
-        bool vary = n > GZIP_MIN;
-        bool gzip = vary && encoding_takes_gzip(head_get(&r->head, HEADER_ACCEPT_ENCODING));
-        bool tagged = status == MHD_HTTP_OK && r->route && r->route->tagged;
         struct strbuf zipped = {0};
-        char etag[ETAG_MAX];
 
-        if (tagged && answer_tag(r, body, n, gzip, etag))
-                goto vary;
         gzip = gzip && encoding_gzip(body, n, &zipped);
         if (gzip)
                 answer_text(r, status, &zipped);
@@ -80,12 +64,26 @@ static void answer_json(struct request *r, int status, const void *body, size_t 
         reply_header(r, "Content-Type", status < 400 ? JSON : PROBLEM);
         if (gzip)
                 reply_header(r, "Content-Encoding", "gzip");
+        strbuf_done(&zipped);
+}
+
+static void answer_json(struct request *r, int status, const void *body, size_t n, struct strbuf *text)
+{
+        bool vary = n > GZIP_MIN;
+        bool gzip = vary && encoding_takes_gzip(head_get(&r->head, HEADER_ACCEPT_ENCODING));
+        bool tagged = status == MHD_HTTP_OK && r->route && r->route->tagged;
+        char etag[ETAG_MAX];
+
+        if (tagged)
+                etag_text(body, n, gzip, etag);
+        if (tagged && etag_matches(head_get(&r->head, HEADER_IF_NONE_MATCH), etag))
+                reply_empty(r, MHD_HTTP_NOT_MODIFIED);
+        else
+                answer_coded(r, status, body, n, text, gzip);
         if (tagged)
                 reply_header(r, "ETag", etag);
-vary:
         if (vary)
                 reply_header(r, "Vary", "Accept-Encoding");
-        strbuf_done(&zipped);
 }
 
 void reply_json(struct request *r, int status, struct strbuf *body)

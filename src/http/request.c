@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -367,14 +368,22 @@ void request_await(struct request *r, int rc, enum patience patience, void (*the
                 go_on(r);
 }
 
+static void log_it(const struct request *r)
+{
+        const char *target = r->target ? r->target : "";
+        char path[256];
+
+        snprintf(path, sizeof(path), "%.*s", (int)strcspn(target, "?"), target);
+        log_debug("http.request", "method=%s path=%s status=%d us=%lld", log_quote(r->head.method),
+                  log_quote(path), r->status, (long long)(clock_mono_us() - r->begun_us));
+}
+
 void request_end(struct request *r)
 {
         if (r->pending && r->patient && registry_cancel(request_registry(r), &r->ticket))
                 request_unref(r);
         if (r->begun) {
-                log_debug("http.request", "method=%s path=%s status=%d us=%lld", log_quote(r->head.method),
-                          log_quote(r->target ? r->target : ""), r->status,
-                          (long long)(clock_mono_us() - r->begun_us));
+                log_it(r);
                 idle_enter(&r->http->idle, r->connection);
                 count_busy(r->http, false);
         }

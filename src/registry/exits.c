@@ -202,6 +202,9 @@ void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
         struct process *end = new_end(c);
 
         end->state = PROCESS_FAILED;
+        /* What never ran a program was never the process that was asked for, and has no pid. */
+        end->pid = 0;
+        end->start_ticks = 0;
         end->exit = (struct process_exit){
                 .reason = stage == STAGE_EXEC ? EXIT_EXEC_FAILED : EXIT_START_FAILED,
                 .oom = -1,
@@ -240,6 +243,7 @@ static void reap(struct registry *r, struct child *c)
         }
         if (c->slot)
                 journal_release(r->journal, TAKE_PTR(c->slot));
+        logs_forget(r->config.logs, c->rec.id);
         child_unref(c);
 }
 

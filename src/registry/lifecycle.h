@@ -58,5 +58,7 @@ int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size
 /** The same for a process that writes already: see to its budget and its followers. */
 void logs_watch(struct logs *l, int64_t id);
 void logs_remove(struct logs *l, int64_t id);
+/** The process has ended: what was known of its writing can go. */
+void logs_forget(struct logs *l, int64_t id);
 
 #endif

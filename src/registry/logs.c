@@ -1,56 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-#include "registry/logs.h"
+/* The files of the logs: where they are, how they are read. The thread is in logs_watch.c. */
+#include "registry/logs_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/falloc.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "registry/lifecycle.h"
 
 enum {
         PER_FOLDER = 1000, /* processes whose logs share a folder */
-        PUNCH_UNIT = 4096,
-        NAP_MS = 20, /* between two looks at a flood: its events are merged meanwhile */
-        EVENT_BYTES = 65536,
         TAIL_BLOCK = 65536,
 };
 
-/* A folder that inotify watches. */
-struct folder {
-        int64_t number;
-        int wd;
-};
-
-struct logs {
-        char *dir;
-        int64_t budget;
-        int inotify, wakefd;
-        pthread_t thread;
-        bool runs, no_punch;
-        pthread_mutex_t lock; /* guards the rest */
-        struct folder *folders;
-        size_t folders_n, folders_cap;
-        struct list followers;
-};
-
 static const char *const suffix[STREAM_COUNT] = {"out", "err"};
+
+/* The stream whose name in a folder is "17.out"; -1: none. */
+int logs_stream_of(const char *name)
+{
+        const char *dot = strrchr(name, '.');
+
+        for (int s = 0; dot && s < STREAM_COUNT; s++)
+                if (!strcmp(dot + 1, suffix[s]))
+                        return s;
+        return -1;
+}
 
 static int path_of(struct logs *l, int64_t id, enum stream stream, char *out, size_t size)
 {
@@ -121,6 +106,13 @@ void logs_watch(struct logs *l, int64_t id)
 
         if (open_folder(l, id, &e) < 0)
                 log_warn("logs.watch_failed", "id=%" PRId64 " error=%s", id, log_quote(e.msg));
+        for (int s = 0; s < STREAM_COUNT; s++) {
+                CLEANUP(closep) int fd = logs_open(l, id, (enum stream)s, &e);
+                struct stat st;
+
+                if (fd >= 0 && fstat(fd, &st) == 0)
+                        tracks_set(l, id, (enum stream)s, logs_base(fd), st.st_size);
+        }
 }
 
 void logs_remove(struct logs *l, int64_t id)
@@ -146,6 +138,17 @@ int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e)
         return fd < 0 ? err_set(e, ERR_TRY_AGAIN, errno, "opening a log") : fd;
 }
 
+int64_t logs_base(int fd)
+{
+        char text[24];
+        ssize_t n = fgetxattr(fd, LOGS_BASE_ATTRIBUTE, text, sizeof(text) - 1);
+
+        if (n <= 0)
+                return 0;
+        text[n] = '\0';
+        return strtoll(text, NULL, 10);
+}
+
 int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
 {
         char path[4096];
@@ -153,17 +156,17 @@ int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
 
         if (path_of(l, id, stream, path, sizeof(path)) < 0 || stat(path, &st) < 0)
                 return 0;
-        return st.st_size;
+        return tracks_base(l, id, stream) + st.st_size;
 }
 
-int64_t logs_first(int fd, int64_t offset)
+int64_t logs_first(int fd, int64_t position)
 {
-        off_t at = lseek(fd, offset, SEEK_DATA);
+        off_t at = lseek(fd, position, SEEK_DATA);
         struct stat st;
 
         if (at >= 0)
                 return at;
-        return fstat(fd, &st) < 0 ? offset : st.st_size;
+        return fstat(fd, &st) < 0 ? position : st.st_size;
 }
 
 int64_t logs_tail(int fd, int64_t lines, struct err *e)
@@ -193,114 +196,9 @@ int64_t logs_tail(int fd, int64_t lines, struct err *e)
         return first;
 }
 
-/* Keep the disk that a log takes within the budget: a hole at its head, three quarters of it stay. */
-static void enforce(struct logs *l, const char *path)
+void logs_forget(struct logs *l, int64_t id)
 {
-        CLEANUP(closep) int fd = -1;
-        struct stat st;
-        int64_t end;
-
-        if (stat(path, &st) < 0 || (int64_t)st.st_blocks * 512 <= l->budget || l->no_punch)
-                return;
-        fd = sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-        end = (st.st_size - l->budget / 4 * 3) / PUNCH_UNIT * PUNCH_UNIT;
-        if (fd < 0 || end <= 0)
-                return;
-        if (sys_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0)
-                return;
-        l->no_punch = errno == EOPNOTSUPP;
-        log_warn("logs.punch_failed", "path=%s errno=%s", log_quote(path), err_errno_name(errno));
-}
-
-static void wake_followers(struct logs *l, int64_t id)
-{
-        pthread_mutex_lock(&l->lock);
-        list_for_each (node, &l->followers) {
-                struct follower *f = container_of(node, struct follower, link);
-
-                if (!id || f->id == id)
-                        f->wake(f);
-        }
-        pthread_mutex_unlock(&l->lock);
-}
-
-static int64_t folder_of(struct logs *l, int wd)
-{
-        int64_t number = -1;
-
-        pthread_mutex_lock(&l->lock);
-        for (size_t i = 0; i < l->folders_n; i++)
-                if (l->folders[i].wd == wd)
-                        number = l->folders[i].number;
-        pthread_mutex_unlock(&l->lock);
-        return number;
-}
-
-static void written(struct logs *l, int64_t number, const char *name)
-{
-        char path[4096];
-
-        if (snprintf(path, sizeof(path), "%s/%" PRId64 "/%s", l->dir, number, name) < (int)sizeof(path))
-                enforce(l, path);
-        wake_followers(l, strtoll(name, NULL, 10));
-}
-
-/* Too many events for the kernel to keep: look at everything. */
-static void look_at_all(struct logs *l)
-{
-        char path[4096];
-        size_t n = l->folders_n;
-
-        for (size_t i = 0; i < n; i++) {
-                int64_t number;
-                struct dirent *d;
-                DIR *dir;
-
-                pthread_mutex_lock(&l->lock);
-                number = l->folders[i].number;
-                pthread_mutex_unlock(&l->lock);
-                snprintf(path, sizeof(path), "%s/%" PRId64, l->dir, number);
-                dir = opendir(path);
-                while (dir && (d = readdir(dir)))
-                        if (d->d_name[0] != '.')
-                                written(l, number, d->d_name);
-                if (dir)
-                        closedir(dir);
-        }
-        wake_followers(l, 0);
-}
-
-/* Returns false when there was nothing. */
-static bool read_events(struct logs *l, char *buf)
-{
-        ssize_t n = read(l->inotify, buf, EVENT_BYTES);
-        const struct inotify_event *ev;
-
-        for (char *p = buf; p < buf + (n > 0 ? n : 0); p += sizeof(*ev) + ev->len) {
-                ev = (const struct inotify_event *)p;
-                if (ev->mask & IN_Q_OVERFLOW)
-                        look_at_all(l);
-                else if (ev->len && ev->mask & IN_MODIFY)
-                        written(l, folder_of(l, ev->wd), ev->name);
-        }
-        return n > 0;
-}
-
-static void *logs_main(void *arg)
-{
-        static _Alignas(struct inotify_event) char buf[EVENT_BYTES];
-        const struct timespec nap = {.tv_nsec = NAP_MS * 1000 * 1000};
-        struct logs *l = arg;
-        struct pollfd polled[2] = {{.fd = l->inotify, .events = POLLIN}, {.fd = l->wakefd, .events = POLLIN}};
-
-        pthread_setname_np(pthread_self(), "creche-logs");
-        while (!polled[1].revents) {
-                if (poll(polled, 2, -1) < 0 && errno != EINTR)
-                        break;
-                if (polled[0].revents && read_events(l, buf))
-                        nanosleep(&nap, NULL);
-        }
-        return NULL;
+        tracks_forget(l, id);
 }
 
 void logs_follow(struct logs *l, struct follower *f)
@@ -363,6 +261,7 @@ void logs_end(struct logs *l)
         closep(&l->inotify);
         closep(&l->wakefd);
         pthread_mutex_destroy(&l->lock);
+        tracks_done(l);
         free(l->folders);
         free(l->dir);
         free(l);

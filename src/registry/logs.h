@@ -7,7 +7,8 @@
  * A process that writes nothing costs nothing.
  *
  * Offsets count bytes since the beginning of the stream. Bytes that were punched away are not there any
- * more: a reader is moved to the first byte that is.
+ * more: a reader is moved to the first byte that is. A child that truncates its own log starts a new base:
+ * offset = base + position in the file. The base is kept with the file, as the attribute user.creche.base.
  *
  * Threads: all functions from any thread.
  */
@@ -31,17 +32,20 @@ struct follower {
         struct list link;
 };
 
-/** Open the log of @stream of process @id for reading; the file descriptor is the caller's.
- * ERR_NO_LOG when there is none. */
+/** Open the log of @stream of process @id for reading; the file descriptor is the caller's. Positions in the
+ * file are offsets less logs_base(). ERR_NO_LOG when there is none. */
 int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e);
 
-/** The size of the stream so far (living processes), 0 when there is no file. */
+/** The offset at which the file @fd begins: what its child has truncated away. */
+int64_t logs_base(int fd);
+
+/** The offset at which the stream ends by now, 0 when there is no file. */
 int64_t logs_size(struct logs *l, int64_t id, enum stream stream);
 
-/** The first offset not before @offset at which @fd still has bytes; its size when there is none. */
-int64_t logs_first(int fd, int64_t offset);
+/** The first position not before @position at which @fd still has bytes; its size when there is none. */
+int64_t logs_first(int fd, int64_t position);
 
-/** The offset at which the last @lines lines of @fd begin. -1: ERR_INTERNAL. */
+/** The position at which the last @lines lines of @fd begin. -1: ERR_INTERNAL. */
 int64_t logs_tail(int fd, int64_t lines, struct err *e);
 
 void logs_follow(struct logs *l, struct follower *f);
