@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/init_rig.h
+/* tests/init/init_rig.h
  * What test_init.c stands on: creche-init, started in a directory of its own, and the creched that it starts.
  *
  * That creched is this very program: a puppet that reports to the test, over a socket of its own, what it

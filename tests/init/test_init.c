@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/test_init.c: creche-init from outside, by what a creched sees of it. */
+/* tests/init/test_init.c: creche-init from outside, by what a creched sees of it. */
 #include "init_rig.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))

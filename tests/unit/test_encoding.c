@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_encoding.c: gzip and tags. */
+#include <zlib.h>
+
+#include "http/encoding.h"
+#include "test.h"
+
+TEST(gzip_is_taken_where_it_is_named_and_not_refused)
+{
+        CHECK(encoding_takes_gzip("gzip"));
+        CHECK(encoding_takes_gzip("br, GZIP ;q=0.1, *;q=0"));
+        CHECK(encoding_takes_gzip("deflate,*"));
+        CHECK(!encoding_takes_gzip(NULL));
+        CHECK(!encoding_takes_gzip(""));
+        CHECK(!encoding_takes_gzip("br"));
+        CHECK(!encoding_takes_gzip("gzipped"));
+        CHECK(!encoding_takes_gzip("gzip;q=0"));
+        CHECK(!encoding_takes_gzip("*, gzip; q=0.000"));
+        CHECK(!encoding_takes_gzip("*;q=0"));
+}
+
+TEST(what_was_gzipped_is_the_same_again)
+{
+        char text[5000], back[sizeof(text)];
+        z_stream z = {.next_out = (Bytef *)back, .avail_out = sizeof(back)};
+        struct strbuf b = {0};
+
+        for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = (char)(i * i % 251);
+        CHECK(encoding_gzip(text, sizeof(text), &b));
+        z.next_in = (Bytef *)b.s;
+        z.avail_in = (uInt)b.len;
+        CHECK_INT(inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+        CHECK_INT(inflate(&z, Z_FINISH), Z_STREAM_END);
+        inflateEnd(&z);
+        assert_memory_equal(back, text, sizeof(text));
+        strbuf_done(&b);
+}
+
+TEST(a_tag_tells_bodies_and_codings_apart)
+{
+        char a[ETAG_MAX], b[ETAG_MAX], zipped[ETAG_MAX];
+
+        etag_text("a", 1, false, a);
+        etag_text("b", 1, false, b);
+        etag_text("a", 1, true, zipped);
+        assert_string_not_equal(a, b);
+        assert_string_not_equal(a, zipped);
+}
+
+TEST(a_tag_is_found_in_a_list_whatever_its_coding)
+{
+        char tag[ETAG_MAX], zipped[ETAG_MAX], list[3 * ETAG_MAX];
+
+        etag_text("a", 1, false, tag);
+        etag_text("a", 1, true, zipped);
+        CHECK(etag_matches(tag, tag));
+        CHECK(etag_matches(zipped, tag));
+        CHECK(etag_matches(tag, zipped));
+        CHECK(etag_matches("*", tag));
+        strcat(strcat(strcpy(list, "\"x\" , W/"), tag), ", \"y\"");
+        CHECK(etag_matches(list, tag));
+        CHECK(!etag_matches(NULL, tag));
+        CHECK(!etag_matches("", tag));
+        CHECK(!etag_matches("\"x\"", tag));
+        CHECK(!etag_matches("\"", tag));
+        tag[strlen(tag) - 1] = '\0';
+        CHECK(!etag_matches(tag, zipped));
+}
+
+TEST_MAIN("encoding")

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_guard.c: which requests get past the door. */
+#include "http/guard.h"
+#include "test.h"
+
+static const struct guard TCP = {.host = "127.0.0.1:7117"};
+static const struct guard UNIX = {.is_unix = true};
+
+/* A head that is all right but for what a test changes. */
+static struct head head(void)
+{
+        return (struct head){.method = "GET", .target = "/v1/processes", .version = "HTTP/1.1"};
+}
+
+static struct head head_with(const char *name, const char *value)
+{
+        struct head h = head();
+
+        if (strcmp(name, "Host") != 0)
+                head_add(&h, "Host", "127.0.0.1:7117");
+        head_add(&h, name, value);
+        return h;
+}
+
+static struct head head_for(const char *target)
+{
+        struct head h = head_with("Host", "127.0.0.1:7117");
+
+        h.target = target;
+        return h;
+}
+
+/* ERR_NONE: it passed. */
+static enum err_kind verdict(const struct guard *g, struct head h)
+{
+        struct err e = {0};
+        int rc = guard_check(g, &h, &e);
+
+        CHECK_INT(rc, e.kind == ERR_NONE ? 0 : -1);
+        return e.kind;
+}
+
+static enum err_kind host(const struct guard *g, const char *value)
+{
+        return verdict(g, head_with("Host", value));
+}
+
+TEST(a_host_is_known_by_the_configured_name_and_by_the_names_of_the_loopback)
+{
+        CHECK_INT(host(&TCP, "127.0.0.1:7117"), ERR_NONE);
+        CHECK_INT(host(&TCP, "localhost:7117"), ERR_NONE);
+        CHECK_INT(host(&TCP, "LOCALHOST:7117"), ERR_NONE);
+        CHECK_INT(host(&TCP, "[::1]:7117"), ERR_NONE);
+        CHECK_INT(host(&TCP, "127.0.0.1:7118"), ERR_MISDIRECTED);
+        CHECK_INT(host(&TCP, "127.0.0.1"), ERR_MISDIRECTED);
+        CHECK_INT(host(&TCP, "rebound.example:7117"), ERR_MISDIRECTED);
+}
+
+TEST(the_names_of_the_loopback_are_not_those_of_another_address)
+{
+        const struct guard lan = {.host = "192.0.2.7:7117"};
+
+        CHECK_INT(host(&lan, "192.0.2.7:7117"), ERR_NONE);
+        CHECK_INT(host(&lan, "localhost:7117"), ERR_MISDIRECTED);
+}
+
+TEST(who_listens_everywhere_takes_any_address_and_no_name)
+{
+        const struct guard any = {.host = "0.0.0.0:7117"};
+
+        CHECK_INT(host(&any, "192.0.2.7:8000"), ERR_NONE);
+        CHECK_INT(host(&any, "[2001:db8::1]:7117"), ERR_NONE);
+        CHECK_INT(host(&any, "localhost:7117"), ERR_NONE);
+        CHECK_INT(host(&any, "rebound.example:7117"), ERR_MISDIRECTED);
+}
+
+TEST(on_the_unix_socket_any_valid_host_will_do)
+{
+        CHECK_INT(host(&UNIX, "localhost"), ERR_NONE);
+        CHECK_INT(host(&UNIX, "%2Frun%2Fcreche.sock"), ERR_NONE);
+        CHECK_INT(host(&UNIX, ""), ERR_BAD_REQUEST);
+        CHECK_INT(host(&UNIX, "a b"), ERR_BAD_REQUEST);
+        CHECK_INT(host(&UNIX, "user@host"), ERR_BAD_REQUEST);
+        CHECK_INT(host(&UNIX, "host:port"), ERR_BAD_REQUEST);
+        CHECK_INT(host(&UNIX, "host:99999"), ERR_BAD_REQUEST);
+        CHECK_INT(host(&UNIX, "[::1"), ERR_BAD_REQUEST);
+}
+
+TEST(there_is_exactly_one_host_but_for_http_1_0)
+{
+        struct head old = head();
+        struct head two = head_with("Host", "127.0.0.1:7117");
+
+        CHECK_INT(verdict(&TCP, old), ERR_BAD_REQUEST);
+        old.version = "HTTP/1.0";
+        CHECK_INT(verdict(&TCP, old), ERR_NONE);
+        head_add(&two, "host", "127.0.0.1:7117");
+        CHECK_INT(verdict(&TCP, two), ERR_BAD_REQUEST);
+}
+
+TEST(the_length_of_a_body_is_said_once)
+{
+        struct head twice = head_with("Content-Length", "2"), both = head_with("content-length", "2");
+
+        CHECK_INT(verdict(&TCP, twice), ERR_NONE);
+        head_add(&twice, "Content-Length", "2");
+        CHECK_INT(verdict(&TCP, twice), ERR_BAD_REQUEST);
+        head_add(&both, "Transfer-Encoding", "chunked");
+        CHECK_INT(verdict(&TCP, both), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_with("Content-Length", "+2")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_with("Content-Length", "")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_with("Content-Length", "2, 2")), ERR_BAD_REQUEST);
+}
+
+TEST(chunked_is_the_only_transfer_encoding)
+{
+        struct head old = head_with("Transfer-Encoding", "chunked");
+
+        CHECK_INT(verdict(&TCP, head_with("Transfer-Encoding", "Chunked")), ERR_NONE);
+        CHECK_INT(verdict(&TCP, head_with("Transfer-Encoding", "gzip, chunked")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_with("Transfer-Encoding", "identity")), ERR_BAD_REQUEST);
+        old.version = "HTTP/1.0";
+        CHECK_INT(verdict(&TCP, old), ERR_BAD_REQUEST);
+}
+
+TEST(a_header_whose_name_is_no_token_is_refused)
+{
+        CHECK_INT(verdict(&TCP, head_with("Content-Length ", "2")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_with("", "2")), ERR_BAD_REQUEST);
+}
+
+TEST(of_a_header_that_comes_twice_the_first_is_kept_and_both_are_counted)
+{
+        struct head h = head_with("Origin", "http://a");
+
+        head_add(&h, "ORIGIN", "http://b");
+        CHECK_STR(head_get(&h, HEADER_ORIGIN), "http://a");
+        CHECK_INT(h.headers[HEADER_ORIGIN].n, 2);
+}
+
+TEST(the_declared_length_of_a_body_is_known)
+{
+        struct head none = head(), some = head_with("Content-Length", "17"),
+                    chunked = head_with("Transfer-Encoding", "chunked");
+
+        CHECK_INT(head_body(&none), 0);
+        CHECK_INT(head_body(&some), 17);
+        CHECK_INT(head_body(&chunked), -1);
+}
+
+TEST(a_target_holds_no_tricks)
+{
+        CHECK_INT(verdict(&TCP, head_for("/v1/processes?q=%2F%c3%a9")), ERR_NONE);
+        CHECK_INT(verdict(&TCP, head_for("/v1/processes/1%2f2")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/processes/1%5C2")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/%00")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1?q=%00")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/%")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/%2")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/%zz")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/a b")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1/\xc3\xa9")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("/v1#x")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("*")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for("")), ERR_BAD_REQUEST);
+        CHECK_INT(verdict(&TCP, head_for(NULL)), ERR_URI_TOO_LONG);
+}
+
+TEST(an_absolute_target_names_us_as_well)
+{
+        struct head h = head_for("http://localhost:7117/v1/info?x");
+
+        CHECK_INT(verdict(&TCP, h), ERR_NONE);
+        CHECK_STR(head_path(&h), "/v1/info?x");
+        CHECK_INT(verdict(&TCP, head_for("http://rebound.example/v1")), ERR_MISDIRECTED);
+        CHECK_INT(verdict(&TCP, head_for("http://localhost:7117")), ERR_BAD_REQUEST);
+}
+
+TEST(a_page_of_another_origin_may_not_call)
+{
+        CHECK_INT(verdict(&TCP, head_with("Origin", "http://127.0.0.1:7117")), ERR_NONE);
+        CHECK_INT(verdict(&TCP, head_with("Origin", "http://evil.example")), ERR_CROSS_ORIGIN);
+        CHECK_INT(verdict(&TCP, head_with("Origin", "https://127.0.0.1:7117")), ERR_CROSS_ORIGIN);
+        CHECK_INT(verdict(&TCP, head_with("Origin", "http://localhost:7117")), ERR_CROSS_ORIGIN);
+        CHECK_INT(verdict(&TCP, head_with("Origin", "null")), ERR_CROSS_ORIGIN);
+}
+
+TEST(a_fetch_from_another_site_is_refused)
+{
+        CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "same-origin")), ERR_NONE);
+        CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "none")), ERR_NONE);
+        CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "same-site")), ERR_CROSS_ORIGIN);
+        CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "cross-site")), ERR_CROSS_ORIGIN);
+}
+
+TEST_MAIN("guard")
