@@ -304,7 +304,7 @@ int serve(const struct config *c)
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 if (open_registry(&s, &e) < 0) {
                         log_error("start.failed", "error=%s", log_quote(e.msg));
-                        return STATUS_DATABASE;
+                        return e.kind == ERR_TRY_AGAIN ? STATUS_RESTART : STATUS_DATABASE;
                 }
                 if (open_http(&s, &e) == 0) {
                         say_ready(&s);

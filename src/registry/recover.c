@@ -130,6 +130,10 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         CLEANUP(closep) int pidfd = sys_pidfd_open(p->pid, 0);
         struct procfs_stat again;
 
+        if (pidfd < 0 && errno != ESRCH) { /* of too few files we know nothing of the process */
+                err_set(&rec->err, ERR_TRY_AGAIN, errno, "opening a pidfd of process %" PRId64, p->id);
+                return;
+        }
         /* What was looked at by number may have been reaped since, by nobody that we know of. */
         if (pidfd < 0 || procfs_stat(p->pid, &again) != 0 || again.start_ticks != st->start_ticks) {
                 declare_lost(rec, p, "it ended while the daemon was down, and its parent was gone");

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -184,6 +185,18 @@ static int ask_again(struct forkserver *fs, const struct launch *l, const struct
         return rc == 1 ? err_set(e, ERR_TRY_AGAIN, 0, "the forkserver keeps dying") : rc;
 }
 
+/* The child exists, so it must be watched: when files are short, wait until there is one. Its number is its
+ * own as long as nobody tells its parent to reap it. */
+static int open_pidfd(pid_t pid)
+{
+        const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
+        int fd;
+
+        while ((fd = sys_pidfd_open(pid, 0)) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                nanosleep(&nap, NULL);
+        return fd;
+}
+
 int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot, int stdin_fd,
                      struct start_result *r, struct err *e)
 {
@@ -199,8 +212,8 @@ int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slo
                 return -1;
         if (reply.pid < 0)
                 return err_set(e, ERR_TRY_AGAIN, reply.errnum, "the forkserver cannot fork");
-        if (pidfd < 0) /* it was too short of files to be sent or received */
-                pidfd = sys_pidfd_open(reply.pid, 0);
+        if (pidfd < 0) /* we were too short of files to receive it */
+                pidfd = open_pidfd(reply.pid);
         *r = (struct start_result){.pid = reply.pid,
                                    .pidfd = pidfd,
                                    .forkserver = generation,
