@@ -36,8 +36,9 @@
 
 enum { TEST_SECONDS = 60, TESTS_MAX = 100 };
 
-/* The folder of the running test, made when it is asked for and removed with all that is in it. */
-static char test_folder[64];
+/* The folder of the running test, made when it is asked for and removed with all that is in it. One for all
+ * files of a program. */
+__attribute__((weak)) char test_folder[64];
 static struct CMUnitTest test_list[TESTS_MAX];
 static size_t test_count;
 
@@ -101,12 +102,12 @@ static inline const char *test_dir(void)
         return test_folder;
 }
 
-/* A path in the folder of the test; the last 8 calls hold. */
+/* A path in the folder of the test; the last 64 calls hold. */
 static inline const char *test_path(const char *name)
 {
-        static _Thread_local char paths[8][256];
+        static _Thread_local char paths[64][256];
         static _Thread_local unsigned next;
-        char *path = paths[next++ % 8];
+        char *path = paths[next++ % 64];
 
         snprintf(path, sizeof(paths[0]), "%s/%s", test_dir(), name);
         return path;

@@ -243,6 +243,8 @@ static void reap(struct registry *r, struct child *c)
         }
         if (c->slot)
                 journal_release(r->journal, TAKE_PTR(c->slot));
+        if (c->unexeced)
+                journal_release(r->journal, TAKE_PTR(c->unexeced));
         logs_forget(r->config.logs, c->rec.id);
         child_unref(c);
 }

@@ -63,19 +63,18 @@ struct child {
         bool in_table, in_pids;
         int pidfd; /* -1: none */
         uint32_t peer;
-        bool watched;   /* its pidfd is in the reaper's epoll */
-        bool exit_seen; /* it is dead; its end is asked for or being recorded */
-        bool told;      /* its parent has told how it ended, or cannot any more */
-        unsigned epoch; /* of settling, when exit_seen */
-        struct journal_slot
-                *slot;   /* until its start is recorded; of an adopted one that had not exec'ed yet */
-        int stdin_fd;    /* -1: none */
-        bool kept_stdin; /* creche-init holds a duplicate */
+        bool watched;                  /* its pidfd is in the reaper's epoll */
+        bool exit_seen;                /* it is dead; its end is asked for or being recorded */
+        bool told;                     /* its parent has told how it ended, or cannot any more */
+        unsigned epoch;                /* of settling, when exit_seen */
+        struct journal_slot *slot;     /* until its start is recorded */
+        struct journal_slot *unexeced; /* of an adopted one that had not exec'ed; never changes */
+        int stdin_fd;                  /* -1: none */
+        bool kept_stdin;               /* creche-init holds a duplicate */
         struct list waiters;
         struct timer timer; /* timeout, then grace; or the next try to record its end */
         struct store_job started, ended;
-        struct process *end; /* how it ended, while that is being recorded: a copy of rec with the end in
-                                         * it, whose strings are rec's */
+        struct process *end; /* while its end is being recorded: a copy of rec, whose strings are rec's */
         struct list reap;    /* in registry->reap */
 };
 

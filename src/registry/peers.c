@@ -126,7 +126,7 @@ static bool never_ran(const struct child *c)
 {
         struct procfs_stat st;
 
-        return c->slot && procfs_stat(c->rec.pid, &st) == 0 && st.never_execed;
+        return c->unexeced && procfs_stat(c->rec.pid, &st) == 0 && st.never_execed;
 }
 
 static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)
@@ -151,7 +151,7 @@ static void on_exit_message(struct registry *r, struct peer *p, const struct zom
         if (!news)
                 return;
         if (never_ran(c))
-                exit_failed(c, (enum bootstrap_stage)c->slot->stage, c->slot->errnum);
+                exit_failed(c, (enum bootstrap_stage)c->unexeced->stage, c->unexeced->errnum);
         else
                 exit_from_wait(c, msg->code, msg->status, &msg->rusage);
 }

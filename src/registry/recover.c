@@ -150,7 +150,7 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         if (!c->rec.started_us)
                 c->rec.started_us = clock_now_us() - ran_us(&c->rec);
         if (slot && st->never_execed)
-                c->slot = journal_keep(r->journal, slot);
+                c->unexeced = journal_keep(r->journal, slot);
         pthread_mutex_lock(&r->lock);
         table_insert_pid(r, c);
         child_arm_timeout(c, ran_us(&c->rec));

@@ -116,7 +116,7 @@ struct journal_slot *journal_claim(struct journal *j, int64_t id, struct err *e)
                 err_set(e, ERR_TRY_AGAIN, 0, "%d starts are in flight", JOURNAL_SLOTS);
                 return NULL;
         }
-        slot->pid = 0;
+        __atomic_store_n(&slot->pid, 0, __ATOMIC_RELAXED);
         slot->stage = 0;
         slot->errnum = 0;
         /* The id last: a slot that is seen with its id has no pid of an earlier child. */
