@@ -174,6 +174,16 @@ static int64_t folder_of(struct logs *l, int wd)
         return number;
 }
 
+/* Somebody has removed the folder: the next process that logs there makes it anew. */
+static void forget_folder(struct logs *l, int wd)
+{
+        pthread_mutex_lock(&l->lock);
+        for (size_t i = 0; i < l->folders_n; i++)
+                if (l->folders[i].wd == wd)
+                        l->folders[i] = l->folders[--l->folders_n];
+        pthread_mutex_unlock(&l->lock);
+}
+
 static void written(struct logs *l, int64_t number, const char *name)
 {
         char path[4096];
@@ -225,6 +235,8 @@ static bool read_events(struct logs *l, char *buf)
                 ev = (const struct inotify_event *)p;
                 if (ev->mask & IN_Q_OVERFLOW)
                         look_at_all(l);
+                else if (ev->mask & IN_IGNORED)
+                        forget_folder(l, ev->wd);
                 else if (ev->len && ev->mask & IN_MODIFY)
                         written(l, folder_of(l, ev->wd), ev->name);
         }
