@@ -8,8 +8,9 @@
 #include "base/log.h"
 
 enum {
-        CHECKPOINT_FRAMES = 1000,      /* worth a checkpoint when there is nothing else to do */
-        CHECKPOINT_FRAMES_MUST = 8000, /* 32 MB: now, whoever waits */
+        CHECKPOINT_FRAMES = 1000, /* worth a checkpoint when there is nothing else to do */
+        CHECKPOINT_FRAMES_MUST =
+                2000, /* 8 MB: now, whoever waits; larger ones stall the commits for longer */
         BATCH_MAX = 1024,
 };
 
