@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/serve.h"
@@ -49,7 +50,7 @@ static int first_stage(const struct config *c, int argc, char **argv)
 {
         struct sockets s = {-1, -1, -1};
         char self[PATH_MAX], init[PATH_MAX];
-        char **init_argv = calloc((size_t)argc + 3, sizeof(*init_argv));
+        CLEANUP(freep) char **init_argv = calloc((size_t)argc + 3, sizeof(*init_argv));
         struct err e;
 
         if (!init_argv || find_programs(self, init) < 0) {

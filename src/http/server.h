@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "registry/logs.h"
+#include "logs/logs.h"
 #include "registry/registry.h"
 
 struct http;

@@ -375,9 +375,6 @@ static int take_respec(struct control_op *op, struct spec *s, const char *body, 
         if (!op->respec || !op->request)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         *op->respec = (struct process){.id = op->id,
-                                       .argv_json = TAKE_PTR(s->argv_json),
-                                       .env_json = TAKE_PTR(s->env_json),
-                                       .labels_json = TAKE_PTR(s->labels_json),
                                        .cwd = strdup(s->cwd ? s->cwd : a.home),
                                        .start_method = s->start_method,
                                        .daemon = s->daemon < 0 ? old->daemon : s->daemon,
@@ -386,6 +383,9 @@ static int take_respec(struct control_op *op, struct spec *s, const char *body, 
                                        .timeout_us = s->timeout_us,
                                        .grace_us = s->grace_us,
                                        .on_parent_death = s->on_parent_death};
+        op->respec->argv_json = TAKE_PTR(s->argv_json);
+        op->respec->env_json = TAKE_PTR(s->env_json);
+        op->respec->labels_json = TAKE_PTR(s->labels_json);
         return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "registry/logs.h"
+#include "logs/logs.h"
 #include "registry/registry.h"
 
 struct registry_config {
@@ -48,17 +48,5 @@ void registry_release_waiters(struct registry *r);
 
 /** End the threads, write what is queued, close. No caller may be left. @r may be NULL. */
 void registry_shut(struct registry *r);
-
-/** Keep logs in @state_dir/logs, each within @budget_bytes of disk. ERR_INTERNAL, ERR_FULL. */
-int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e);
-void logs_end(struct logs *l);
-
-/** The path of a log into @out[@size], making its folder: what a child opens. ERR_INTERNAL, ERR_FULL. */
-int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e);
-/** The same for a process that writes already: see to its budget and its followers. */
-void logs_watch(struct logs *l, int64_t id);
-void logs_remove(struct logs *l, int64_t id);
-/** The process has ended: what was known of its writing can go. */
-void logs_forget(struct logs *l, int64_t id);
 
 #endif

@@ -198,15 +198,18 @@ void launch_free(struct launch *l)
 
 static void relocate_list(struct launch *l, union launch_ref *ref)
 {
-        ref->list = (char **)((char *)l + ref->offset);
+        uint64_t at = ref->offset;
+
+        ref->list = (char **)((char *)l + at);
         for (char **item = ref->list; *item; item++)
                 *item = (char *)l + (uintptr_t)*item;
 }
 
 static void relocate_text(struct launch *l, union launch_ref *ref)
 {
-        if (ref->offset)
-                ref->text = (char *)l + ref->offset;
+        uint64_t at = ref->offset;
+
+        ref->text = at ? (char *)l + at : NULL;
 }
 
 void launch_relocate(struct launch *l)

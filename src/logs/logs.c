@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of the logs: where they are, how they are read. The thread is in logs_watch.c. */
-#include "registry/logs_internal.h"
+/* The files of the logs: where they are, how they are read. The thread is in watch.c. */
+#include "logs/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 enum {
         PER_FOLDER = 1000, /* processes whose logs share a folder */
-        TAIL_BLOCK = 65536,
+        TAIL_BLOCK = 16384,
 };
 
 static const char *const suffix[STREAM_COUNT] = {"out", "err"};
@@ -169,28 +169,37 @@ int64_t logs_first(int fd, int64_t position)
         return fstat(fd, &st) < 0 ? position : st.st_size;
 }
 
+/* The position after the newline that begins the last @lines lines of @buf, which is what @size bytes of file
+ * have at @from; -1 when there are fewer. @lines is counted down. */
+static int64_t find_lines(const char *buf, ssize_t n, int64_t from, int64_t size, int64_t *lines)
+{
+        for (ssize_t i = n; i > 0; i--)
+                /* The newline that ends the last line begins nothing. */
+                if (buf[i - 1] == '\n' && from + i != size && --*lines == 0)
+                        return from + i;
+        return -1;
+}
+
 int64_t logs_tail(int fd, int64_t lines, struct err *e)
 {
-        CLEANUP(freep) char *buf = malloc(TAIL_BLOCK);
+        char buf[TAIL_BLOCK];
         struct stat st;
-        int64_t first, at;
+        int64_t first, found;
 
-        if (!buf || fstat(fd, &st) < 0)
+        if (fstat(fd, &st) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "reading a log");
-        first = logs_first(fd, 0);
-        at = st.st_size;
         if (lines <= 0)
-                return at;
-        while (at > first) {
+                return st.st_size;
+        first = logs_first(fd, 0);
+        for (int64_t at = st.st_size; at > first;) {
                 int64_t from = at - TAIL_BLOCK > first ? at - TAIL_BLOCK : first;
                 ssize_t n = pread(fd, buf, (size_t)(at - from), from);
 
                 if (n < 0)
                         return err_set(e, ERR_INTERNAL, errno, "reading a log");
-                for (ssize_t i = n; i > 0; i--)
-                        /* The newline that ends the last line begins nothing. */
-                        if (buf[i - 1] == '\n' && from + i != st.st_size && --lines == 0)
-                                return from + i;
+                found = find_lines(buf, n, from, st.st_size, &lines);
+                if (found >= 0)
+                        return found;
                 at = from;
         }
         return first;

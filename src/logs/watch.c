@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread of the logs: budgets, truncations, followers. Asleep in inotify while nobody writes. */
-#include "registry/logs_internal.h"
+#include "logs/internal.h"
 
 #include <dirent.h>
 #include <errno.h>

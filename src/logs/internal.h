@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* registry/logs_internal.h
- * What logs.c and logs_watch.c share.
+/* logs/internal.h
+ * What logs.c and watch.c share.
  */
-#ifndef CRECHE_REGISTRY_LOGS_INTERNAL_H
-#define CRECHE_REGISTRY_LOGS_INTERNAL_H
+#ifndef CRECHE_LOGS_INTERNAL_H
+#define CRECHE_LOGS_INTERNAL_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "registry/lifecycle.h"
-#include "registry/logs.h"
+#include "base/list.h"
+#include "logs/logs.h"
 
 #define LOGS_BASE_ATTRIBUTE "user.creche.base"
 

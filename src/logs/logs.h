@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* registry/logs.h
+/* logs/logs.h
  * The output of children: one file per stream in DIR/logs, which the child itself writes.
  *
  * Nothing of the output passes through us. One thread sleeps in inotify on the folders: it keeps each file
@@ -12,8 +12,8 @@
  *
  * Threads: all functions from any thread.
  */
-#ifndef CRECHE_REGISTRY_LOGS_H
-#define CRECHE_REGISTRY_LOGS_H
+#ifndef CRECHE_LOGS_LOGS_H
+#define CRECHE_LOGS_LOGS_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +23,18 @@
 #include "model/process.h"
 
 struct logs;
+
+/** Keep logs in @state_dir/logs, each within @budget_bytes of disk. ERR_INTERNAL, ERR_FULL. */
+int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e);
+void logs_end(struct logs *l);
+
+/** The path of a log into @out[@size], making its folder: what a child opens. ERR_INTERNAL, ERR_FULL. */
+int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e);
+/** The same for a process that writes already: see to its budget and its followers. */
+void logs_watch(struct logs *l, int64_t id);
+void logs_remove(struct logs *l, int64_t id);
+/** The process has ended: what was known of its writing can go. */
+void logs_forget(struct logs *l, int64_t id);
 
 /* Someone who follows a stream. ->wake is called, from any thread and with a lock held, when there may be
  * more to read: it must not call into logs.h. */
