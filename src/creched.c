@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/serve.h"
@@ -45,24 +44,34 @@ static int fail(const struct err *e)
         return e->kind == ERR_TRY_AGAIN ? STATUS_BUSY : STATUS_FAILED;
 }
 
+/* Returns only if that fails. */
+static void exec_init(const char *init, char *self, int argc, char **argv)
+{
+        char **init_argv = calloc((size_t)argc + 3, sizeof(*init_argv));
+
+        if (!init_argv)
+                return;
+        init_argv[0] = (char *)"creche-init";
+        init_argv[1] = self;
+        memcpy(init_argv + 2, argv + 1, (size_t)argc * sizeof(*argv));
+        execv(init, init_argv);
+        free(init_argv);
+}
+
 /* Become creche-init. */
 static int first_stage(const struct config *c, int argc, char **argv)
 {
         struct sockets s = {-1, -1, -1};
         char self[PATH_MAX], init[PATH_MAX];
-        CLEANUP(freep) char **init_argv = calloc((size_t)argc + 3, sizeof(*init_argv));
         struct err e;
 
-        if (!init_argv || find_programs(self, init) < 0) {
+        if (find_programs(self, init) < 0) {
                 fprintf(stderr, "creched: cannot find its own path: %s\n", strerror(errno));
                 return STATUS_FAILED;
         }
         if (sockets_lock(c, &s.lock, &e) < 0 || sockets_open(c, &s, &e) < 0 || sockets_hand_over(&s, &e) < 0)
                 return fail(&e);
-        init_argv[0] = (char *)"creche-init";
-        init_argv[1] = self;
-        memcpy(init_argv + 2, argv + 1, (size_t)argc * sizeof(*argv));
-        execv(init, init_argv);
+        exec_init(init, self, argc, argv);
         fprintf(stderr, "creched: cannot execute %s: %s\n", init, strerror(errno));
         return STATUS_FAILED;
 }

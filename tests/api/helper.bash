@@ -9,6 +9,8 @@
 #   tcp METHOD PATH [JSON] [CURL OPTION...]   the same over TCP, with the operator's token
 #   http_code ..., tcp_code ...               print the status only
 #   api_status ..., tcp_status ...            set STATUS and BODY (also printed); see response_header
+#   api_many N                                the requests on stdin (METHOD PATH [JSON], one a line), N at a
+#                                             time (curl: up to 300); prints each body and each status, as one stream of JSON
 #   TOKEN=... before any of these             sends that token; TOKEN= sends none
 #   start_process ARGV...                     starts it, prints its id
 #   create_process JSON                       the same for any launch request
@@ -24,6 +26,7 @@
 #   kill_daemon                               SIGKILL to creched; returns when the next one serves
 #   kill_main, kill_all                       SIGKILL to creche-init; to creche-init and creched at once
 #   daemon_pid                                creched's pid
+#   connections_are N                         that many clients are connected to the unix socket
 #
 #   assert_equal ACTUAL EXPECTED, assert_match TEXT REGEX, assert_problem STATUS CODE [DETAIL]
 #   wait_until COMMAND...                     for what cannot be waited for in another way; bounded
@@ -121,6 +124,26 @@ http_code() { _request unix "$@" --output /dev/null --write-out '%{http_code}'; 
 tcp_code() { _request tcp "$@" --output /dev/null --write-out '%{http_code}'; }
 api_status() { _request_status unix "$@"; }
 tcp_status() { _request_status tcp "$@"; }
+
+_many_config() {
+  awk -v socket="$CRECHE_SOCKET" -v token="${TOKEN-}" -v seconds="${MAX_TIME:-60}" '
+    {
+      body = $0
+      sub(/^[^ ]+ [^ ]+ */, "", body)
+      gsub(/[\\"]/, "\\\\&", body)
+      printf "%ssilent\ngloboff\nunix-socket = \"%s\"\nmax-time = %s\nrequest = %s\nurl = \"http://localhost%s\"\n",
+        (NR > 1 ? "next\n" : ""), socket, seconds, $1, $2
+      print "write-out = \"\\n%{http_code}\\n\""
+      if (token != "")
+        printf "header = \"Authorization: Bearer %s\"\n", token
+      if (body != "")
+        printf "header = \"Content-Type: application/json\"\ndata-binary = \"%s\"\n", body
+    }'
+}
+
+api_many() { # N
+  _many_config | curl --no-progress-meter --parallel --parallel-immediate --parallel-max "$1" --config -
+}
 
 # Prints a header of the answer that api_status or tcp_status got; nothing when it is not there.
 response_header() { # NAME
@@ -310,6 +333,10 @@ daemon_pid() {
   MAX_TIME=5 api GET /v1/info | jq -e .pid
 }
 
+connections_are() { # N
+  (($(grep -c " 03 *[0-9]* $CRECHE_SOCKET\$" /proc/net/unix) >= $1))
+}
+
 kill_daemon() {
   local old new='' deadline=$((SECONDS + PATIENCE_S))
 
@@ -317,7 +344,7 @@ kill_daemon() {
   kill -KILL "$old"
   # The sockets stay open: a request waits in the queue for the next creched, and only one that the
   # dying one had taken already fails.
-  until new=$(daemon_pid 2>/dev/null) && [[ $new != "$old" ]]; do
+  until new=$(daemon_pid 2>/dev/null) && [[ -n $new && $new != "$old" ]]; do
     ((SECONDS < deadline)) || fail "no new creched within $PATIENCE_S s" || return
     sleep 0.02
   done
