@@ -81,13 +81,6 @@ static size_t test_count;
                         fail_msg("%s failed otherwise: %s, %s", #call, err_info(e.kind)->code, e.msg);       \
         } while (0)
 
-/* The test shows a defect that is known and not mended yet: left out unless KNOWN_DEFECTS is set. */
-#define KNOWN_DEFECT(what)                                                                                   \
-        do {                                                                                                 \
-                if (!getenv("KNOWN_DEFECTS"))                                                                \
-                        skip();                                                                              \
-        } while (0)
-
 static inline void test_add(const char *name, CMUnitTestFunction fn);
 
 static inline const char *test_dir(void)

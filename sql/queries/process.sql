@@ -16,7 +16,8 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
    AND (:start_method IS NULL OR start_method = :start_method)
    AND (:since = 0 OR created_at >= :since)
    AND (:until = 0 OR created_at < :until)
-   AND (:q IS NULL OR instr(name, :q) OR instr(argv, :q))
+   AND (:q IS NULL OR instr(name, :q)
+        OR EXISTS (SELECT 1 FROM json_each(process.argv) WHERE type = 'text' AND instr(value, :q)))
    AND (NOT :dangling OR (joined_at IS NULL AND state IN ('stopped', 'failed', 'lost')))
    AND (:labels IS NULL OR NOT EXISTS (
            SELECT 1 FROM json_each(:labels) AS want

@@ -137,6 +137,8 @@ static int signal_absent(struct registry *r, const struct caller *who, int64_t i
                 return err_set(&t->err, ERR_CLOSED, 0, "process object is closed");
         if (p->state == PROCESS_INITIAL)
                 return err_set(&t->err, ERR_NOT_STARTED, 0, "process %" PRId64 " has not been started", id);
+        if (p->state == PROCESS_STARTING)
+                return err_set(&t->err, ERR_TRY_AGAIN, 0, "process %" PRId64 " is just being started", id);
         return 0;
 }
 
@@ -169,7 +171,7 @@ int registry_signal(struct registry *r, const struct caller *who, int64_t id, in
         snprintf(by, sizeof(by), "%s by %s", verb, who->who);
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
-        if (c && (!caller_sees(who, &c->rec) || c->rec.state == PROCESS_INITIAL))
+        if (c && (!c->durable || !caller_sees(who, &c->rec) || c->rec.state == PROCESS_INITIAL))
                 c = NULL;
         if (c) {
                 child_ref(c);

@@ -169,6 +169,46 @@ static int look_up_key(struct db *db, struct start_op *op, const struct record_e
         return 1;
 }
 
+/* Within the transaction: from the moment that others can read the row, the table has the process too. */
+static void enter_table(struct start_op *op)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child, *placeholder;
+
+        pthread_mutex_lock(&r->lock);
+        placeholder = table_find(r, c->rec.id);
+        if (placeholder) { /* somebody waits for a process that was created only */
+                child_ref(placeholder);
+                table_remove(r, placeholder);
+                waiters_move(placeholder, c);
+                child_unref(placeholder);
+        }
+        c->rec.state = PROCESS_STARTING;
+        table_insert(r, c);
+        r->on_parent_death_n += c->rec.on_parent_death != 0;
+        pthread_mutex_unlock(&r->lock);
+}
+
+/* There will be no process after all. A created one stays what it was, and who waits for its end goes on. */
+static void leave_table(struct start_op *op, const struct err *e)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child;
+        struct list done = LIST_INIT(done);
+
+        pthread_mutex_lock(&r->lock);
+        if (c->in_table) {
+                r->on_parent_death_n -= c->rec.on_parent_death != 0;
+                waiters_refuse(c, op->was_initial, e, &done);
+                c->rec.state = PROCESS_INITIAL;
+                c->durable = true;
+                if (list_empty(&c->waiters))
+                        table_remove(r, c);
+        }
+        pthread_mutex_unlock(&r->lock);
+        tickets_finish(&done);
+}
+
 static int create_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct start_op *op = container_of(job, struct start_op, job);
@@ -176,11 +216,22 @@ static int create_run(struct store_job *job, struct db *db, struct err *e)
                 .request = op->request, .idempotency_key = op->key, .fingerprint = op->fingerprint};
         int rc = look_up_key(db, op, &x, e);
 
+        if (op->claimed)
+                enter_table(op);
         if (rc)
                 return rc < 0 ? -1 : 0;
         if (name_child(db, &op->child->rec, op->parent_identity, e) < 0)
                 return -1;
-        return record_insert(db, &op->child->rec, &x, e);
+        if (record_insert(db, &op->child->rec, &x, e) < 0)
+                return -1;
+        if (op->spec->start)
+                enter_table(op);
+        return 0;
+}
+
+static void take_state(const struct process *p, void *arg)
+{
+        *(enum process_state *)arg = p->state;
 }
 
 /* Another request under the same key was there first: its process is ours too. */
@@ -188,6 +239,7 @@ static void repeat(struct start_op *op)
 {
         struct registry *r = op->registry;
         struct ticket *t = op->ticket;
+        enum process_state state = op->existing.state;
         struct child *c;
         struct err e = {0};
 
@@ -202,7 +254,9 @@ static void repeat(struct start_op *op)
                 return;
         }
         pthread_mutex_unlock(&r->lock);
-        if (op->existing.state == PROCESS_FAILED)
+        /* Its start may be over since the key was looked up. */
+        store_get(r->store, t->id, take_state, &state, &e);
+        if (state == PROCESS_FAILED)
                 err_set(&e, ERR_EXEC_FAILED, 0, "the process could not be started");
         op_finish(op, e.kind == ERR_NONE ? NULL : &e);
 }
@@ -225,20 +279,10 @@ static void take_names(const struct process *p, void *arg)
 static void begin(struct start_op *op)
 {
         struct registry *r = op->registry;
-        struct child *c = op->child, *placeholder;
 
-        op->ticket->id = c->rec.id;
+        op->ticket->id = op->child->rec.id;
         pthread_mutex_lock(&r->lock);
-        placeholder = table_find(r, c->rec.id);
-        if (placeholder) { /* somebody waits for a process that was created only */
-                child_ref(placeholder);
-                table_remove(r, placeholder);
-                waiters_move(placeholder, c);
-                child_unref(placeholder);
-        }
-        c->rec.state = PROCESS_STARTING;
-        table_insert(r, c);
-        r->on_parent_death_n += c->rec.on_parent_death != 0;
+        op->child->durable = true;
         pthread_mutex_unlock(&r->lock);
         starters_queue(r, op);
 }
@@ -249,12 +293,13 @@ static void create_done(struct store_job *job, const struct err *e)
         struct err read_error = {0};
 
         if (e) {
+                leave_table(op, e);
                 op_finish(op, e);
         } else if (op->claimed) {
                 /* The row is what the first request made of it. */
                 if (store_get(op->registry->store, op->existing.id, take_names, &op->child->rec,
                               &read_error) != 0)
-                        op_finish(op, &read_error);
+                        start_op_undo(op, &read_error);
                 else
                         begin(op);
         } else if (op->existing.id) {
@@ -299,6 +344,8 @@ static int claim_run(struct store_job *job, struct db *db, struct err *e)
         struct start_op *op = container_of(job, struct start_op, job);
         int rc = record_claim(db, &op->child->rec, e);
 
+        if (rc == 0)
+                enter_table(op);
         return rc == 1 ? err_set(e, ERR_ALREADY_STARTED, 0, "cannot start a process twice") : rc;
 }
 
@@ -306,10 +353,12 @@ static void claim_done(struct store_job *job, const struct err *e)
 {
         struct start_op *op = container_of(job, struct start_op, job);
 
-        if (e)
+        if (e) {
+                leave_table(op, e);
                 op_finish(op, e);
-        else
+        } else {
                 begin(op);
+        }
 }
 
 /* The checks of Process.start(), in its order. */
@@ -369,20 +418,11 @@ static int undo_run(struct store_job *job, struct db *db, struct err *e)
 static void undo_done(struct store_job *job, const struct err *e)
 {
         struct start_op *op = container_of(job, struct start_op, job);
-        struct registry *r = op->registry;
-        struct child *c = op->child;
-        struct list done = LIST_INIT(done);
 
         if (e)
-                log_error("process.undo_failed", "id=%" PRId64 " error=%s", c->rec.id, log_quote(e->msg));
-        pthread_mutex_lock(&r->lock);
-        list_for_each (node, &c->waiters)
-                container_of(node, struct waiter, link)->ticket->err = op->err;
-        waiters_ended(c, &done);
-        r->on_parent_death_n -= c->rec.on_parent_death != 0;
-        table_remove(r, c);
-        pthread_mutex_unlock(&r->lock);
-        tickets_finish(&done);
+                log_error("process.undo_failed", "id=%" PRId64 " error=%s", op->child->rec.id,
+                          log_quote(e->msg));
+        leave_table(op, &op->err);
         op_finish(op, &op->err);
 }
 

@@ -61,6 +61,7 @@ struct child {
         struct child *id_next, *pid_next; /* in the tables */
         struct list all;                  /* in the order of their ids, nearly */
         bool in_table, in_pids;
+        bool durable; /* its row is; until then the table knows it so that nobody takes it for one that has ended */
         int pidfd; /* -1: none */
         uint32_t peer;
         bool watched;                  /* its pidfd is in the reaper's epoll */
@@ -109,7 +110,7 @@ struct registry {
         /* Settling: exits seen but not recorded, in two epochs, and who waits for them. */
         unsigned epoch;
         size_t unrecorded[2];
-        struct list settlers[2], settlers_new;
+        struct list settlers[2], settlers_new, settlers_heard;
 
         /* The reaper's. */
         pthread_t reaper;
@@ -150,6 +151,8 @@ struct child **table_snapshot(struct registry *r, bool (*wants)(const struct chi
 /* Under the lock: @c has started or failed to, or has ended. Tickets that are done go to @done. */
 void waiters_started(struct child *c, struct list *done);
 void waiters_ended(struct child *c, struct list *done);
+/* Under the lock: who waits for @c, or only for its start, is told @e. */
+void waiters_refuse(struct child *c, bool starts_only, const struct err *e, struct list *done);
 /* Under the lock: who waited for @from waits for @to. @from stays referenced by the caller. */
 void waiters_move(struct child *from, struct child *to);
 /* Without the lock: call their ->done. */
@@ -161,7 +164,9 @@ int registry_set_timer(struct registry *r, struct timer *timer, int64_t at_us);
 /* Under the lock. */
 void settle_seen(struct registry *r, struct child *c);
 void settle_recorded(struct registry *r, struct child *c, struct list *done);
-/* Under the lock, by the reaper after it has seen all that there was. */
+/* Under the lock, by the reaper: before it looks for what there is to see, and when it has seen all of that.
+ * True: somebody waits for this. */
+bool settle_heard(struct registry *r);
 void settle_drained(struct registry *r, struct list *done);
 /* Under the lock: is @c dead, recorded or not? Asks the kernel. */
 bool child_is_dead(struct child *c);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -298,22 +299,31 @@ void peer_event(struct registry *r, struct peer *p, uint32_t events)
 void peers_forkserver_born(const struct forkserver_peer *fp, void *arg)
 {
         struct registry *r = arg;
+        bool placed = false;
 
         pthread_mutex_lock(&r->lock);
-        for (int i = 0; i < FORKSERVERS_MAX; i++) {
+        for (int i = 0; i < FORKSERVERS_MAX && !placed; i++) {
                 struct peer *p = &r->forkservers[i];
 
                 if (p->number)
                         continue;
+                placed = true;
                 *p = (struct peer){.source = {SOURCE_PEER},
                                    .number = PEER_FORKSERVER + fp->generation,
                                    .fd = fp->zombie_fd,
                                    .pid = fp->pid,
                                    .pidfd = fp->pidfd};
                 watch(r, p);
-                break;
         }
         pthread_mutex_unlock(&r->lock);
+        if (!placed) { /* so many die at the same time: this one shall not have children */
+                siginfo_t si;
+
+                close(fp->zombie_fd);
+                close(fp->pidfd);
+                kill(fp->pid, SIGKILL);
+                sys_waitid(P_PID, (id_t)fp->pid, &si, WEXITED, NULL);
+        }
 }
 
 int peers_keep_stdin(struct registry *r, int64_t id, int fd)

@@ -124,15 +124,20 @@ static void expire_timers(struct registry *r)
         tickets_finish(&done);
 }
 
-/* Milliseconds until the next timer, rounded up; -1: for ever. */
+/* Milliseconds until the next timer, rounded up; -1: for ever. 0 when somebody waits for what the next look
+ * will see. */
 static int sleep_ms(struct registry *r)
 {
         int64_t next, left;
+        bool heard;
 
         pthread_mutex_lock(&r->lock);
+        heard = settle_heard(r);
         next = timers_next(&r->timers);
         r->sleeping_until = next;
         pthread_mutex_unlock(&r->lock);
+        if (heard)
+                return 0;
         if (next == INT64_MAX)
                 return -1;
         left = (next - clock_mono_us() + 999) / 1000;
@@ -163,8 +168,8 @@ static void *reaper_main(void *arg)
                 expire_timers(r);
                 exits_reap(r);
                 peers_flush(r);
-                /* A full array: there is more to see before anything can be called settled. */
-                if (n < EVENTS)
+                /* Interrupted, or a full array: there is more to see before anything can be called settled. */
+                if (n >= 0 && n < EVENTS)
                         settle(r);
         }
         exits_reap(r);

@@ -70,6 +70,7 @@ static struct child *child_of_row(struct recovery *rec, const struct process *p)
         c->rec = *copy;
         free(copy);
         c->peer = PEER_NOBODY;
+        c->durable = true;
         pthread_mutex_lock(&r->lock);
         table_insert(r, c);
         r->on_parent_death_n += c->rec.on_parent_death != 0;

@@ -18,7 +18,7 @@
 #include "base/sys.h"
 #include "registry/internal.h"
 
-enum { MAC_BYTES = 32, MAC_HEX = 2 * MAC_BYTES + 1 };
+enum { MAC_BYTES = 32, AUTHKEY_MAX = 128 };
 
 #define AUTHKEY_PREFIX "ck-"
 
@@ -38,6 +38,7 @@ static struct registry *allocate(const struct registry_config *config)
         list_init(&r->settlers[0]);
         list_init(&r->settlers[1]);
         list_init(&r->settlers_new);
+        list_init(&r->settlers_heard);
         pthread_mutex_init(&r->lock, NULL);
         pthread_mutex_init(&r->queue_lock, NULL);
         pthread_cond_init(&r->queue_wake, NULL);
@@ -183,23 +184,24 @@ static int mac(struct registry *r, const void *data, size_t n, unsigned char out
 }
 
 /* Made from the secret, the id and the time of creation, so nothing of it needs to be stored. */
-static void authkey_hex(struct registry *r, const struct process *p, char hex[MAC_HEX])
+static void authkey(struct registry *r, const struct process *p, char out[AUTHKEY_MAX])
 {
         char text[80];
-        unsigned char out[MAC_BYTES];
+        unsigned char digest[MAC_BYTES];
         int n = snprintf(text, sizeof(text), "authkey %" PRId64 " %" PRId64, p->id, p->created_us);
 
-        mac(r, text, (size_t)n, out);
+        mac(r, text, (size_t)n, digest);
+        n = snprintf(out, AUTHKEY_MAX, AUTHKEY_PREFIX "%" PRId64 "-", p->id);
         for (size_t i = 0; i < MAC_BYTES; i++)
-                snprintf(hex + 2 * i, 3, "%02x", out[i]);
+                n += snprintf(out + n, AUTHKEY_MAX - (size_t)n, "%02x", digest[i]);
 }
 
 void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size)
 {
-        char hex[MAC_HEX];
+        char key[AUTHKEY_MAX];
 
-        authkey_hex(r, p, hex);
-        snprintf(out, size, "CRECHE_AUTHKEY=" AUTHKEY_PREFIX "%" PRId64 "-%s", p->id, hex);
+        authkey(r, p, key);
+        snprintf(out, size, "CRECHE_AUTHKEY=%s", key);
 }
 
 static void caller_of(struct caller *who, const struct process *p)
@@ -213,20 +215,19 @@ static void caller_of(struct caller *who, const struct process *p)
 
 int registry_authenticate(struct registry *r, const char *token, struct caller *who, struct err *e)
 {
-        char hex[MAC_HEX];
+        char key[AUTHKEY_MAX];
         struct child *c;
         int64_t id = 0;
-        int n = 0;
         bool ok = false;
 
-        if (sscanf(token, AUTHKEY_PREFIX "%18" SCNd64 "-%n", &id, &n) < 1 || !n ||
-            strlen(token + n) != MAC_HEX - 1)
+        if (sscanf(token, AUTHKEY_PREFIX "%18" SCNd64, &id) != 1)
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown");
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
-        if (c && (c->rec.state == PROCESS_STARTING || c->rec.state == PROCESS_STARTED)) {
-                authkey_hex(r, &c->rec, hex);
-                ok = gnutls_memcmp(hex, token + n, MAC_HEX - 1) == 0;
+        if (c && c->durable && (c->rec.state == PROCESS_STARTING || c->rec.state == PROCESS_STARTED)) {
+                authkey(r, &c->rec, key);
+                /* The whole of it, so that there is one way to write it. */
+                ok = strlen(token) == strlen(key) && gnutls_memcmp(key, token, strlen(key)) == 0;
                 if (ok)
                         caller_of(who, &c->rec);
         }

@@ -37,7 +37,7 @@ static bool show_active(struct registry *r, int64_t id, struct show *s)
 
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
-        found = c && is_open(c->rec.state);
+        found = c && c->durable && is_open(c->rec.state);
         if (found)
                 show_if_visible(&c->rec, s);
         pthread_mutex_unlock(&r->lock);

@@ -148,6 +148,23 @@ static void attach(struct registry *r, struct ticket *t, int64_t timeout_us)
                 reaper_wake(r); /* no memory for a deadline: it will wait for the end alone */
 }
 
+void waiters_refuse(struct child *c, bool starts_only, const struct err *e, struct list *done)
+{
+        struct list rest = LIST_INIT(rest), *node;
+
+        while ((node = list_pop(&c->waiters))) {
+                struct waiter *w = container_of(node, struct waiter, link);
+
+                if (starts_only && !w->for_start) {
+                        list_append(&rest, node);
+                        continue;
+                }
+                w->ticket->err = *e;
+                complete(w->ticket, done);
+        }
+        list_splice(&c->waiters, &rest);
+}
+
 void waiters_move(struct child *from, struct child *to)
 {
         struct list *node;
@@ -267,6 +284,7 @@ static struct child *child_of_initial(struct registry *r, struct process *p)
         if (!c)
                 return NULL;
         c->rec = *p;
+        c->durable = true;
         *p = (struct process){0};
         return c;
 }
@@ -281,7 +299,7 @@ static int wait_for(struct registry *r, const struct caller *who, int64_t id, in
 
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
-        if (c && !caller_sees(who, &c->rec))
+        if (c && (!c->durable || !caller_sees(who, &c->rec)))
                 c = NULL;
         if (!c) {
                 pthread_mutex_unlock(&r->lock);
@@ -479,11 +497,17 @@ void settle_recorded(struct registry *r, struct child *c, struct list *done)
         settle_advance(r, done);
 }
 
+bool settle_heard(struct registry *r)
+{
+        list_splice(&r->settlers_heard, &r->settlers_new);
+        return !list_empty(&r->settlers_heard);
+}
+
 void settle_drained(struct registry *r, struct list *done)
 {
-        if (list_empty(&r->settlers_new))
+        if (list_empty(&r->settlers_heard))
                 return;
-        list_splice(&r->settlers[r->epoch & 1], &r->settlers_new);
+        list_splice(&r->settlers[r->epoch & 1], &r->settlers_heard);
         settle_advance(r, done);
 }
 
@@ -531,6 +555,7 @@ void registry_release_waiters(struct registry *r)
                 child_unref(c);
         }
         list_splice(&r->settlers[0], &r->settlers_new);
+        list_splice(&r->settlers[0], &r->settlers_heard);
         list_splice(&r->settlers[0], &r->settlers[1]);
         while (!list_empty(&r->settlers[0]))
                 complete(container_of(r->settlers[0].next, struct ticket, link), &done);

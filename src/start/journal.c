@@ -41,7 +41,8 @@ static int open_file(const char *path, struct err *e)
 
         if (fd < 0)
                 return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
-        if (sys_fallocate(fd, 0, 0, JOURNAL_BYTES) < 0 && ftruncate(fd, JOURNAL_BYTES) < 0) {
+        if (sys_fallocate(fd, 0, 0, JOURNAL_BYTES) < 0 &&
+            (errno != EOPNOTSUPP || ftruncate(fd, JOURNAL_BYTES) < 0)) {
                 err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "sizing %s", path);
                 closep(&fd);
                 return -1;

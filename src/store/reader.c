@@ -40,10 +40,10 @@ static enum sql_query list_query(const struct caller *who, const struct process_
         const unsigned open = 1U << PROCESS_STARTING | 1U << PROCESS_STARTED;
         enum sql_query q;
 
-        if (f->parent > 0)
-                q = SQL_PROCESS_LIST_CHILDREN_DESCENDING;
-        else if (who->process)
+        if (who->process) /* what it may not see must not use up the page */
                 q = SQL_PROCESS_LIST_SUBTREE_DESCENDING;
+        else if (f->parent > 0)
+                q = SQL_PROCESS_LIST_CHILDREN_DESCENDING;
         else if (f->states && !(f->states & ~open))
                 q = SQL_PROCESS_LIST_OPEN_DESCENDING;
         else

@@ -54,32 +54,37 @@ static int apply(struct db *db, const struct sql_migration *m, struct err *e)
         return -1;
 }
 
+static int look_at_file(struct db *db, const char *path, struct err *e)
+{
+        int64_t version, application, objects;
+
+        if (pragma_value(db, "PRAGMA user_version", &version, e) < 0 ||
+            pragma_value(db, "PRAGMA application_id", &application, e) < 0 ||
+            pragma_value(db, "SELECT count(*) FROM sqlite_schema", &objects, e) < 0)
+                return sqlite3_errcode(db->sqlite) == SQLITE_NOTADB
+                               ? err_set(e, ERR_INVALID, 0, "%s is no database", path)
+                               : err_wrap(e, "%s", path);
+        if (objects && application != APPLICATION_ID)
+                return err_set(e, ERR_INVALID, 0, "%s is not a database of Creche", path);
+        if (version > sql_migrations_count)
+                return err_set(e, ERR_INVALID, 0, "%s has version %d, newer than this program's %d", path,
+                               (int)version, sql_migrations_count);
+        return 0;
+}
+
 /* A file that is not ours or newer than we are must not be written to, not even by a change of its
  * journal mode: this looks through a reading connection. */
 static int check_version(const char *path, struct err *e)
 {
-        struct db db;
-        int64_t version, application;
-        int rc = -1;
+        struct db db = {0};
+        int rc;
 
-        if (sqlite3_open_v2(path, &db.sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-            SQLITE_OK) {
+        if (sqlite3_open_v2(path, &db.sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+                rc = look_at_file(&db, path, e);
+        else
                 rc = sqlite3_errcode(db.sqlite) == SQLITE_CANTOPEN
                              ? 0
                              : db_err(&db, e, path); /* 0: not there yet */
-                sqlite3_close(db.sqlite);
-                return rc;
-        }
-        if (pragma_value(&db, "PRAGMA user_version", &version, e) == 0 &&
-            pragma_value(&db, "PRAGMA application_id", &application, e) == 0) {
-                if (version > sql_migrations_count)
-                        err_set(e, ERR_INVALID, 0, "%s has version %d, newer than this program's %d", path,
-                                (int)version, sql_migrations_count);
-                else if (version && application != APPLICATION_ID)
-                        err_set(e, ERR_INVALID, 0, "%s is not a database of Creche", path);
-                else
-                        rc = 0;
-        }
         sqlite3_close(db.sqlite);
         return rc;
 }

@@ -30,6 +30,9 @@
 #
 #   assert_equal ACTUAL EXPECTED, assert_match TEXT REGEX, assert_problem STATUS CODE [DETAIL]
 #   wait_until COMMAND...                     for what cannot be waited for in another way; bounded
+#   ids                                       the ids of a list on stdin, on one line
+#   ended [CODE]                              starts what ends at once, prints its id
+#   kill_dead PID                             SIGKILL; returns when it is dead
 #   fail TEXT
 #
 # Set by start_creche: CRECHE_DIR (state/, socket s, stderr), CRECHE_STATE, CRECHE_SOCKET, CRECHE_URL,
@@ -72,6 +75,26 @@ wait_until() { # COMMAND...
     ((SECONDS < deadline)) || fail "still not so after $PATIENCE_S s: $*" || return
     sleep 0.02
   done
+}
+
+is_zombie_or_gone() { # PID
+  [[ ! -e /proc/$1/stat ]] || grep -q ' Z ' "/proc/$1/stat"
+}
+
+# The ids of a list or a set on stdin, on one line.
+ids() { jq -c '[.processes[].id]'; }
+
+# Prints the id of a process that has ended with @CODE.
+ended() { # [CODE]
+  local id
+
+  id=$(start_process sh -c "exit ${1:-0}") && exitcode_of "$id" >/dev/null && printf '%s\n' "$id"
+}
+
+# SIGKILL; returns when it is dead, which is a moment after kill has returned.
+kill_dead() { # PID
+  kill -KILL "$1"
+  wait_until is_zombie_or_gone "$1"
 }
 
 # --------------------------------------------------------------------------------------- requests
@@ -170,6 +193,7 @@ release() { # ID
   api PUT "/v1/processes/$1/stdin?eof=1" --header 'Content-Type: application/octet-stream' --data-binary go
 }
 
+# shellcheck disable=SC2034
 start_parent() { # [JSON]
   local fifo
 

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/seam/test_waiters.c: joins of one, of any, of all; waits for what has not begun; giving up. */
+#include "rig.h"
+
+static bool is_done(struct wait *w)
+{
+        return w->done_n > 0;
+}
+
+static int join(struct rig *r, int64_t id, int64_t timeout_us, struct wait *w)
+{
+        wait_init(w);
+        return registry_join(r->registry, &rig_operator, id, timeout_us, &w->ticket);
+}
+
+static int join_many(struct rig *r, const int64_t *ids, size_t n, bool any, int64_t timeout_us,
+                     struct wait *w)
+{
+        wait_init(w);
+        return registry_join_many(r->registry, &rig_operator, ids, n, any, timeout_us, &w->ticket);
+}
+
+/* "10" for a ticket whose first id is ready and whose second is not. */
+static const char *ready(const struct wait *w, size_t n)
+{
+        static char text[32];
+
+        for (size_t i = 0; i < n; i++)
+                text[i] = w->ticket.ready[i] ? '1' : '0';
+        text[n] = '\0';
+        return text;
+}
+
+TEST(a_join_ends_with_the_process_and_again_at_once)
+{
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x; exit 3");
+        CHECK_INT(join(&r, id, 0, &w), 0);
+        CHECK(!w.ticket.ended);
+        CHECK_INT(join(&r, id, 1000, &w), 1);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK(!w.ticket.ended);
+        CHECK_INT(join(&r, id, -1, &w), 1);
+        rig_release(&r, id);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK(w.ticket.ended);
+        CHECK_INT(rig_select("SELECT joined_at = stopped_at FROM process"), 1);
+        CHECK_INT(wait_for_ticket(&w, join(&r, id, -1, &w)), ERR_NONE);
+        CHECK(w.ticket.ended);
+        rig_end(&r);
+}
+
+TEST(a_poll_sees_a_death_that_is_not_recorded_yet)
+{
+        struct rig_gate gate;
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x; exit 3");
+        rig_gate_shut(r.registry->store, &gate);
+        rig_release(&r, id);
+        rig_await_death(&r, id);
+        CHECK_INT(join(&r, id, 0, &w), 1);
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK(w.ticket.ended);
+        rig_end(&r);
+}
+
+TEST(joining_what_has_ended_already_records_that_it_was_joined)
+{
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x");
+        wait_init(&w);
+        CHECK_INT(registry_wait(r.registry, &rig_operator, id, -1, &w.ticket), 1);
+        rig_release(&r, id);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NULL AND state = 'stopped'"),
+                  1);
+        CHECK_INT(wait_for_ticket(&w, join(&r, id, -1, &w)), ERR_NONE);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NULL"), 0);
+        rig_end(&r);
+}
+
+TEST(only_a_parent_joins_and_only_what_was_started)
+{
+        struct caller child = {.process = 1, .subtree = "1/", .scopes = SCOPE_ALL};
+        struct rig r;
+        struct wait w;
+        int64_t id, created;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x");
+        created = rig_create(&r, "true");
+        wait_init(&w);
+        CHECK_INT(registry_join(r.registry, &child, id, -1, &w.ticket), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_PARENT);
+        CHECK_STR(w.ticket.err.msg, "can only join a child process");
+        CHECK_INT(registry_join(r.registry, &child, created, -1, &w.ticket), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_FOUND);
+        CHECK_INT(join(&r, created, -1, &w), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_STARTED);
+        CHECK_STR(w.ticket.err.msg, "can only join a started process");
+        CHECK_INT(join(&r, 99, -1, &w), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_FOUND);
+        rig_end(&r);
+}
+
+TEST(a_join_of_any_ends_with_the_first)
+{
+        struct rig r;
+        struct wait w;
+        int64_t ids[3];
+
+        rig_begin(&r);
+        for (int i = 0; i < 3; i++)
+                ids[i] = rig_start(&r, "read x");
+        CHECK_INT(join_many(&r, ids, 3, true, -1, &w), 1);
+        rig_release(&r, ids[1]);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_STR(ready(&w, 3), "010");
+        ticket_done(&w.ticket);
+        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 3, true, -1, &w)), ERR_NONE); /* at once */
+        CHECK_STR(ready(&w, 3), "010");
+        ticket_done(&w.ticket);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NOT NULL"), 1);
+        rig_end(&r);
+}
+
+TEST(a_join_of_all_ends_with_the_last)
+{
+        struct rig r;
+        struct wait w;
+        int64_t ids[3];
+
+        rig_begin(&r);
+        for (int i = 0; i < 3; i++)
+                ids[i] = rig_start(&r, "read x");
+        CHECK_INT(join_many(&r, ids, 3, false, -1, &w), 1);
+        rig_release(&r, ids[2]);
+        rig_join(&r, ids[2]);
+        rig_release(&r, ids[0]);
+        rig_join(&r, ids[0]);
+        CHECK(!is_done(&w));
+        rig_release(&r, ids[1]);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_STR(ready(&w, 3), "111");
+        ticket_done(&w.ticket);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NOT NULL"), 3);
+        rig_end(&r);
+}
+
+TEST(a_join_of_many_that_times_out_tells_who_has_ended)
+{
+        struct rig r;
+        struct wait w;
+        int64_t ids[2];
+
+        rig_begin(&r);
+        ids[0] = rig_start(&r, "read x");
+        ids[1] = rig_start(&r, "read x");
+        rig_release(&r, ids[0]);
+        rig_join(&r, ids[0]);
+        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 2, false, 1000, &w)), ERR_NONE);
+        CHECK_STR(ready(&w, 2), "10");
+        ticket_done(&w.ticket);
+        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 2, false, 0, &w)), ERR_NONE);
+        CHECK_STR(ready(&w, 2), "10");
+        ticket_done(&w.ticket);
+        rig_end(&r);
+}
+
+TEST(the_same_process_may_be_named_twice_in_a_join)
+{
+        struct rig r;
+        struct wait any, all;
+        int64_t ids[4];
+
+        rig_begin(&r);
+        ids[0] = ids[1] = ids[3] = rig_start(&r, "read x");
+        ids[2] = rig_start(&r, "read x");
+        CHECK_INT(join_many(&r, ids, 4, true, -1, &any), 1);
+        CHECK_INT(join_many(&r, ids, 4, false, -1, &all), 1);
+        rig_release(&r, ids[0]);
+        CHECK_INT(wait_for_ticket(&any, 1), ERR_NONE);
+        rig_release(&r, ids[2]);
+        CHECK_INT(wait_for_ticket(&all, 1), ERR_NONE);
+        CHECK_STR(ready(&all, 4), "1111");
+        ticket_done(&any.ticket);
+        ticket_done(&all.ticket);
+        rig_end(&r);
+}
+
+TEST(a_join_of_many_with_one_that_cannot_be_waited_for_is_refused_whole)
+{
+        struct rig r;
+        struct wait w;
+        int64_t ids[2];
+
+        rig_begin(&r);
+        ids[0] = rig_start(&r, "read x");
+        ids[1] = 99;
+        CHECK_INT(join_many(&r, ids, 2, true, -1, &w), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_FOUND);
+        ticket_done(&w.ticket);
+        ids[1] = rig_create(&r, "true");
+        CHECK_INT(join_many(&r, ids, 2, true, -1, &w), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_NOT_STARTED);
+        ticket_done(&w.ticket);
+        rig_end(&r);
+}
+
+TEST(who_waits_for_a_created_process_waits_through_its_start_to_its_end)
+{
+        struct rig r;
+        struct wait w[3];
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_create(&r, "read x; exit 6");
+        for (int i = 0; i < 3; i++) {
+                wait_init(&w[i]);
+                CHECK_INT(registry_wait(r.registry, &rig_operator, id, -1, &w[i].ticket), 1);
+        }
+        CHECK(registry_cancel(r.registry, &w[1].ticket));
+        CHECK_INT(rig_start_created(&r, id, "read x; exit 6"), ERR_NONE);
+        rig_flush(&r);
+        CHECK(!is_done(&w[0]));
+        rig_release(&r, id);
+        CHECK_INT(wait_for_ticket(&w[0], 1), ERR_NONE);
+        CHECK_INT(wait_for_ticket(&w[2], 1), ERR_NONE);
+        CHECK(w[0].ticket.ended && w[2].ticket.ended);
+        CHECK(!is_done(&w[1]));
+        rig_end(&r);
+}
+
+TEST(who_waits_for_a_created_process_is_told_when_it_is_closed)
+{
+        struct rig r;
+        struct wait w, c;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_create(&r, "true");
+        wait_init(&w);
+        wait_init(&c);
+        CHECK_INT(registry_wait(r.registry, &rig_operator, id, -1, &w.ticket), 1);
+        CHECK_INT(wait_for_ticket(&c, registry_close(r.registry, &rig_operator, id, &c.ticket)), ERR_NONE);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK(w.ticket.ended);
+        rig_end(&r);
+}
+
+static size_t in_table(struct rig *r)
+{
+        size_t n;
+
+        pthread_mutex_lock(&r->registry->lock);
+        n = r->registry->all_n;
+        pthread_mutex_unlock(&r->registry->lock);
+        return n;
+}
+
+TEST(a_created_process_that_nobody_waits_for_any_more_leaves_no_trace)
+{
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_create(&r, "true");
+        wait_init(&w);
+        CHECK_INT(registry_wait(r.registry, &rig_operator, id, 1000, &w.ticket), 1);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK(!w.ticket.ended);
+        CHECK_INT(in_table(&r), 0);
+        rig_end(&r);
+}
+
+/* A wait that is begun on the writer's thread right after a commit, before the registry hears of it. */
+struct glimpse {
+        struct store_job job;
+        struct rig *rig;
+        struct wait wait, many;
+        int64_t id;
+        int rc, many_rc;
+        enum err_kind signalled;
+};
+
+static int glimpse_run(struct store_job *job, struct db *db, struct err *e)
+{
+        (void)job;
+        (void)db;
+        (void)e;
+        return 0;
+}
+
+static void glimpse_done(struct store_job *job, const struct err *e)
+{
+        struct glimpse *g = container_of(job, struct glimpse, job);
+
+        (void)e;
+        g->rc = registry_wait(g->rig->registry, &rig_operator, g->id, -1, &g->wait.ticket);
+        g->many_rc =
+                registry_join_many(g->rig->registry, &rig_operator, &g->id, 1, true, -1, &g->many.ticket);
+}
+
+TEST(a_process_whose_start_is_just_committed_is_not_taken_for_one_that_has_ended)
+{
+        struct rig_gate gate;
+        struct glimpse g = {.job = {.run = glimpse_run, .done = glimpse_done}};
+        struct rig r;
+        struct wait start;
+
+        rig_begin(&r);
+        g.rig = &r;
+        g.id = rig_create(&r, "read x");
+        wait_init(&g.wait);
+        wait_init(&g.many);
+        wait_init(&start);
+        rig_gate_shut(r.registry->store, &gate);
+        store_submit(r.registry->store, &g.job); /* in one transaction with the claim, and before it */
+        CHECK_INT(registry_start(r.registry, &rig_operator, g.id, rig_spec("read x"), &start.ticket), 1);
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&start, 1), ERR_NONE);
+        CHECK_INT(g.rc, 1);
+        CHECK_INT(g.many_rc, 1);
+        rig_release(&r, g.id);
+        CHECK_INT(wait_for_ticket(&g.wait, 1), ERR_NONE);
+        CHECK_INT(wait_for_ticket(&g.many, 1), ERR_NONE);
+        ticket_done(&g.many.ticket);
+        rig_end(&r);
+}
+
+static void post(const struct seam_call *call, void *arg)
+{
+        (void)call;
+        sem_post(arg);
+}
+
+TEST(a_join_that_comes_while_the_exit_is_on_its_way_to_the_disk_counts_as_one)
+{
+        struct rig_gate gate;
+        struct rig r;
+        struct wait w, many;
+        sem_t seen;
+        int64_t ids[3];
+
+        rig_begin(&r);
+        sem_init(&seen, 0, 0);
+        for (int i = 0; i < 3; i++)
+                ids[i] = rig_start(&r, "read x; exit 3");
+        rig_gate_shut(r.registry->store, &gate);
+        seam_after("waitid_look", post, &seen);
+        for (int i = 0; i < 3; i++) { /* when the reaper looks at the last, it is through with the others */
+                rig_release(&r, ids[i]);
+                wait_sem(&seen);
+        }
+        CHECK_INT(join(&r, ids[0], -1, &w), 1);
+        CHECK_INT(join_many(&r, &ids[1], 1, false, -1, &many), 1);
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(wait_for_ticket(&many, 1), ERR_NONE);
+        ticket_done(&many.ticket);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NOT NULL AND exitcode = 3"), 2);
+        rig_end(&r);
+}
+
+TEST(a_wait_that_was_cancelled_is_never_done_and_one_that_was_not_is_done_once)
+{
+        enum { ROUNDS = 25, N = 60 };
+        static struct wait waits[N];
+        struct rig r;
+        int cancelled = 0;
+
+        rig_begin(&r);
+        for (int round = 0; round < ROUNDS; round++) {
+                int64_t id = rig_start(&r, "read x");
+                bool was[N];
+
+                for (int i = 0; i < N; i++) {
+                        wait_init(&waits[i]);
+                        CHECK_INT(registry_wait(r.registry, &rig_operator, id, i % 3 ? -1 : 500 + 50 * i,
+                                                &waits[i].ticket),
+                                  1);
+                }
+                rig_release(&r, id);
+                for (int i = 0; i < N; i++) {
+                        was[i] = registry_cancel(r.registry, &waits[i].ticket);
+                        cancelled += was[i];
+                        if (i == round * 2)
+                                rig_await_death(&r, id);
+                }
+                rig_join(&r, id);
+                for (int i = 0; i < N; i++) {
+                        if (!was[i])
+                                CHECK_INT(wait_for_ticket(&waits[i], 1), ERR_NONE);
+                        CHECK_INT(waits[i].done_n, !was[i]);
+                }
+        }
+        CHECK(cancelled > 0);
+        rig_end(&r);
+}
+
+TEST(a_join_of_many_can_be_cancelled)
+{
+        struct rig r;
+        struct wait w;
+        int64_t ids[2];
+
+        rig_begin(&r);
+        ids[0] = rig_start(&r, "read x");
+        ids[1] = rig_start(&r, "read x");
+        CHECK_INT(join_many(&r, ids, 2, true, 60000000, &w), 1);
+        CHECK(registry_cancel(r.registry, &w.ticket));
+        CHECK(!registry_cancel(r.registry, &w.ticket));
+        ticket_done(&w.ticket);
+        rig_release(&r, ids[0]);
+        rig_join(&r, ids[0]);
+        CHECK(!is_done(&w));
+        rig_end(&r);
+}
+
+TEST(all_who_wait_are_told_when_the_server_stops)
+{
+        struct rig r;
+        struct wait one, many, created;
+        int64_t ids[2];
+
+        rig_begin(&r);
+        ids[0] = rig_start(&r, "read x");
+        ids[1] = rig_start(&r, "read x");
+        CHECK_INT(join(&r, ids[0], -1, &one), 1);
+        CHECK_INT(join_many(&r, ids, 2, false, 60000000, &many), 1);
+        wait_init(&created);
+        CHECK_INT(registry_wait(r.registry, &rig_operator, rig_create(&r, "true"), -1, &created.ticket), 1);
+        registry_release_waiters(r.registry);
+        CHECK_INT(wait_for_ticket(&one, 1), ERR_STOPPING);
+        CHECK_INT(wait_for_ticket(&many, 1), ERR_STOPPING);
+        CHECK_INT(wait_for_ticket(&created, 1), ERR_STOPPING);
+        CHECK_INT(join(&r, ids[0], -1, &one), -1);
+        CHECK_INT(one.ticket.err.kind, ERR_STOPPING);
+        ticket_done(&many.ticket);
+        rig_end(&r);
+}
+
+TEST(nothing_is_started_any_more_when_the_server_stops)
+{
+        struct rig r;
+        struct wait w;
+
+        rig_begin(&r);
+        registry_stop(r.registry);
+        wait_init(&w);
+        CHECK_INT(registry_create(r.registry, &rig_operator, rig_spec("true"), NULL, NULL, &w.ticket), -1);
+        CHECK_INT(w.ticket.err.kind, ERR_STOPPING);
+        rig_end(&r);
+}
+
+TEST(closing_a_process_that_is_dead_and_not_recorded_yet_works)
+{
+        struct rig_gate gate;
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x");
+        wait_init(&w);
+        CHECK_INT(wait_for_ticket(&w, registry_close(r.registry, &rig_operator, id, &w.ticket)),
+                  ERR_STILL_RUNNING);
+        rig_gate_shut(r.registry->store, &gate);
+        rig_release(&r, id);
+        rig_await_death(&r, id);
+        wait_init(&w);
+        CHECK_INT(registry_close(r.registry, &rig_operator, id, &w.ticket), 1);
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE state = 'closed' AND exitcode = 1"), 1);
+        rig_end(&r);
+}
+
+int main(int argc, char **argv)
+{
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("waiters", argc, argv);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_launch.c: what a child is given, before there is one; and as whom it shall run. */
+#include "test.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include "base/cleanup.h"
+#include "start/account.h"
+#include "start/launch.h"
+
+static struct account root_account = {.uid = 0, .name = "root", .home = "/root", .shell = "/bin/bash"};
+
+static void launch_freep(struct launch **l)
+{
+        launch_free(*l);
+}
+
+static struct launch *launched(char **argv, char **env, const char *const *ours)
+{
+        static const char *const none[] = {NULL};
+        struct spec spec = {.argv = argv, .env = env, .umask = 027, .out = OUTPUT_LOG, .err = OUTPUT_STDOUT};
+        struct launch_context c = {.account = &root_account,
+                                   .env = ours ? ours : none,
+                                   .cwd = "/cwd",
+                                   .out_path = "/o",
+                                   .err_path = "/e"};
+        struct launch *l = launch_new(&spec, &c);
+
+        assert_non_null(l);
+        launch_relocate(l);
+        return l;
+}
+
+static void check_list(char **list, const char *const *wanted)
+{
+        size_t i;
+
+        for (i = 0; wanted[i]; i++) {
+                if (!list[i])
+                        fail_msg("'%s' is missing", wanted[i]);
+                CHECK_STR(list[i], wanted[i]);
+        }
+        if (list[i])
+                fail_msg("'%s' is too much", list[i]);
+}
+
+TEST(arguments_are_exactly_those_of_the_request)
+{
+        static char longest[SPEC_ARGUMENT_MAX + 1];
+        const char *argv[] = {"/bin/x", "", "two words", "new\nline", "\"'\\", "\xff\xfe", longest, NULL};
+        CLEANUP(launch_freep) struct launch *l = NULL;
+
+        memset(longest, 'a', sizeof(longest) - 1);
+        l = launched((char **)argv, NULL, NULL);
+        check_list(l->argv.list, argv);
+        check_list(l->paths.list, (const char *const[]){"/bin/x", NULL});
+        CHECK_STR(l->cwd.text, "/cwd");
+        CHECK_STR(l->out_path.text, "/o");
+        CHECK_STR(l->err_path.text, "/e");
+        CHECK_INT(l->umask, 027);
+        CHECK_INT(l->out, OUTPUT_LOG);
+        CHECK_INT(l->err, OUTPUT_STDOUT);
+}
+
+TEST(a_launch_points_nowhere_but_into_itself)
+{
+        const char *argv[] = {"sh", "-c", "x", NULL};
+        CLEANUP(launch_freep) struct launch *l = launched((char **)argv, NULL, NULL);
+        const char *all[64];
+        size_t n = 0;
+
+        for (char **s = l->argv.list; *s; s++)
+                all[n++] = *s;
+        for (char **s = l->envp.list; *s; s++)
+                all[n++] = *s;
+        for (char **s = l->paths.list; *s; s++)
+                all[n++] = *s;
+        all[n++] = l->cwd.text;
+        for (size_t i = 0; i < n; i++)
+                CHECK(all[i] > (char *)l && all[i] + strlen(all[i]) < (char *)l + l->size);
+
+        launch_relocate(l); /* a second time does nothing */
+        CHECK_STR(l->argv.list[0], "sh");
+}
+
+TEST(a_launch_may_be_copied_elsewhere_before_it_is_relocated)
+{
+        const char *argv[] = {"sh", "-c", NULL};
+        static const char *const none[] = {NULL};
+        struct spec spec = {.argv = (char **)argv};
+        struct launch_context c = {.account = &root_account, .env = none, .cwd = "/"};
+        struct launch *l = launch_new(&spec, &c), *copy = malloc(l->size);
+
+        memcpy(copy, l, l->size);
+        launch_free(l);
+        launch_relocate(copy);
+        CHECK_STR(copy->argv.list[1], "-c");
+        CHECK_NULL(copy->out_path.text);
+        launch_free(copy);
+}
+
+TEST(a_program_without_a_slash_is_looked_for_along_path)
+{
+        const char *argv[] = {"tool", NULL}, *env[] = {"PATH=/a:/b/c::/d", NULL};
+        CLEANUP(launch_freep) struct launch *l = launched((char **)argv, (char **)env, NULL);
+
+        check_list(l->paths.list, (const char *const[]){"/a/tool", "/b/c/tool", "./tool", "/d/tool", NULL});
+}
+
+TEST(path_may_be_one_folder_or_end_in_a_colon_or_be_empty)
+{
+        static const struct {
+                const char *path, *wanted[4];
+        } table[] = {
+                {"PATH=/a", {"/a/tool"}},
+                {"PATH=/a:", {"/a/tool", "./tool"}},
+                {"PATH=:/a", {"./tool", "/a/tool"}},
+                {"PATH=", {"./tool"}},
+        };
+        const char *argv[] = {"tool", NULL};
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                const char *env[] = {table[i].path, NULL};
+                CLEANUP(launch_freep) struct launch *l = launched((char **)argv, (char **)env, NULL);
+
+                check_list(l->paths.list, table[i].wanted);
+        }
+}
+
+TEST(a_program_with_a_slash_is_not_looked_for)
+{
+        const char *argv[] = {"./tool", NULL}, *env[] = {"PATH=/a:/b", NULL};
+        CLEANUP(launch_freep) struct launch *l = launched((char **)argv, (char **)env, NULL);
+
+        check_list(l->paths.list, (const char *const[]){"./tool", NULL});
+}
+
+TEST(an_element_of_path_that_is_too_long_is_left_out)
+{
+        static char path[6000] = "PATH=/a:";
+        const char *argv[] = {"tool", NULL}, *env[] = {path, NULL};
+        CLEANUP(launch_freep) struct launch *l = NULL;
+
+        memset(path + 8, 'x', 5000);
+        strcpy(path + 5008, ":/b");
+        l = launched((char **)argv, (char **)env, NULL);
+        check_list(l->paths.list, (const char *const[]){"/a/tool", "/b/tool", NULL});
+}
+
+TEST(the_environment_is_ours_then_the_requests_then_the_defaults)
+{
+        const char *argv[] = {"x", NULL}, *env[] = {"HOME=/elsewhere", "A=1", "LANG=", NULL};
+        const char *ours[] = {"CRECHE_ID=17", "CRECHE_URL=u", NULL};
+        CLEANUP(launch_freep) struct launch *l = launched((char **)argv, (char **)env, ours);
+
+        check_list(l->envp.list,
+                   (const char *const[]){"CRECHE_ID=17", "CRECHE_URL=u", "HOME=/elsewhere", "A=1", "LANG=",
+                                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                         "USER=root", "LOGNAME=root", "SHELL=/bin/bash", NULL});
+}
+
+TEST(a_name_that_only_begins_like_a_default_does_not_replace_it)
+{
+        const char *argv[] = {"x", NULL}, *env[] = {"PATHS=x", "HOMER=y", "USE=z", NULL};
+        CLEANUP(launch_freep) struct launch *l = launched((char **)argv, (char **)env, NULL);
+        int found = 0;
+
+        for (char **s = l->envp.list; *s; s++)
+                found += !strncmp(*s, "PATH=", 5) || !strncmp(*s, "HOME=", 5) || !strncmp(*s, "USER=", 5);
+        CHECK_INT(found, 3);
+}
+
+TEST(who_is_not_root_has_no_sbin_in_its_path)
+{
+        const char *argv[] = {"x", NULL};
+        static const char *const none[] = {NULL};
+        struct account a = {.uid = 1000,
+                            .gid = 1000,
+                            .name = "u",
+                            .home = "/h",
+                            .shell = "/s",
+                            .switches = true,
+                            .groups = {1000, 27},
+                            .groups_n = 2};
+        struct spec spec = {.argv = (char **)argv};
+        struct launch_context c = {.account = &a, .env = none, .cwd = "/"};
+        CLEANUP(launch_freep) struct launch *l = launch_new(&spec, &c);
+
+        launch_relocate(l);
+        check_list(l->envp.list,
+                   (const char *const[]){"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/h", "USER=u",
+                                         "LOGNAME=u", "SHELL=/s", "LANG=C.UTF-8", NULL});
+        CHECK(l->has_ids);
+        CHECK_INT(l->uid, 1000);
+        CHECK_INT(l->groups_n, 2);
+        CHECK_INT(l->groups[1], 27);
+}
+
+TEST(no_user_and_no_group_is_the_daemon_itself)
+{
+        struct account a;
+        struct err e = {0};
+
+        MUST(account_resolve(NULL, NULL, &a, &e));
+        CHECK(!a.switches);
+        CHECK_INT(a.uid, geteuid());
+        CHECK_INT(a.gid, getegid());
+        CHECK(*a.home == '/');
+}
+
+TEST(a_user_that_does_not_exist_is_refused_by_name)
+{
+        struct account a;
+        struct err e;
+
+        CHECK_FAILS(account_resolve("no-such-user", NULL, &a, &e), ERR_INVALID);
+        CHECK_STR(e.pointer, "/user");
+        CHECK_FAILS(account_resolve(NULL, "no-such-group", &a, &e), ERR_INVALID);
+        CHECK_STR(e.pointer, "/group");
+        CHECK_FAILS(account_resolve("4294967295", "0", &a, &e), ERR_INVALID); /* (uid_t)-1 means "leave it" */
+        CHECK_FAILS(account_resolve("12x", NULL, &a, &e), ERR_INVALID);
+        CHECK_FAILS(account_resolve("", NULL, &a, &e), ERR_INVALID);
+        CHECK_FAILS(account_resolve("1234567", NULL, &a, &e), ERR_INVALID); /* not in passwd: which group? */
+}
+
+TEST(root_may_name_a_user_a_number_or_a_group)
+{
+        const struct passwd *pw = getpwnam("nobody");
+        struct account a;
+        struct err e = {0};
+
+        if (geteuid() != 0 || !pw)
+                skip();
+        MUST(account_resolve("nobody", NULL, &a, &e));
+        CHECK(a.switches);
+        CHECK_INT(a.uid, pw->pw_uid);
+        CHECK_INT(a.gid, pw->pw_gid);
+        CHECK_INT(a.groups[0], pw->pw_gid);
+        MUST(account_resolve("1234567", "7654321", &a, &e));
+        CHECK_INT(a.uid, 1234567);
+        CHECK_INT(a.gid, 7654321);
+        CHECK_STR(a.home, "/");
+        MUST(account_resolve(NULL, "1", &a, &e));
+        CHECK_INT(a.uid, 0);
+        CHECK_INT(a.gid, 1);
+        CHECK(a.switches);
+}
+
+TEST_MAIN("launch")
