@@ -2,7 +2,7 @@
 /* model/spec.h
  * A launch request that has been validated: what shall run, as whom, with what around it.
  *
- * Owns all it points to. Strings are C strings (a NUL was refused) and need not be UTF-8 where api.md
+ * Owns all it points to. Strings are C strings (a NUL was refused) and need not be UTF-8 where the contract
  * allows {"base64": ...}: argv and the values of env.
  */
 #ifndef CRECHE_MODEL_SPEC_H
