@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of active children: by id, and by pid for those whose exit somebody else tells us. */
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/fd.h"
@@ -41,6 +42,15 @@ void child_unref(struct child *c)
 void child_unrefp(struct child **c)
 {
         child_unref(*c);
+}
+
+bool child_is_dead(struct child *c)
+{
+        struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+
+        if (c->exit_seen)
+                return true;
+        return c->rec.state == PROCESS_STARTED && c->pidfd >= 0 && poll(&p, 1, 0) > 0;
 }
 
 static struct child **id_bucket(struct registry *r, int64_t id)

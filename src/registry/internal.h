@@ -3,7 +3,8 @@
  * What the files of registry/ share. See registry.h for what the folder is for.
  *
  *   children.c   the table of active children
- *   waiters.c    tickets that wait: joins, any/all, settle
+ *   waiters.c    tickets that wait: joins, any/all
+ *   settle.c     tickets that wait for all exits that have happened to be recorded
  *   create.c     create and start: from a request to a row to a process
  *   starters.c   the threads that clone
  *   exits.c      the one terminal transition: seen, recorded, told, reaped (in this order)
@@ -24,6 +25,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/zombie.h"
 #include "registry/lifecycle.h"
 #include "registry/registry.h"
@@ -43,6 +45,9 @@ enum {
 
 /* Who is the parent of a child in the kernel's eyes: whom its exit status is to be asked of. */
 enum { PEER_SELF = 0, PEER_INIT = 1, PEER_NOBODY = 2, PEER_FORKSERVER = 3 /* + its generation */ };
+
+/* A dead child whose end cannot be recorded (a full disk) must not hold back those who only ask. */
+#define SETTLE_MAX_US (2 * CLOCK_US_PER_S)
 
 /* What an epoll event is about. */
 enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE };
@@ -138,6 +143,8 @@ struct child *child_ref(struct child *c);
 void child_unref(struct child *c);
 void child_unrefp(struct child **c);
 /* All of these under the lock. */
+/* Is @c dead, recorded or not? Asks the kernel. */
+bool child_is_dead(struct child *c);
 struct child *table_find(struct registry *r, int64_t id);
 struct child *table_find_pid(struct registry *r, pid_t pid);
 void table_insert(struct registry *r, struct child *c);
@@ -161,6 +168,11 @@ void tickets_finish(struct list *done);
 void ticket_await_start(struct ticket *t, struct child *c);
 /* Under the lock: set a timer and see that the reaper wakes for it. */
 int registry_set_timer(struct registry *r, struct timer *timer, int64_t at_us);
+/* Under the lock: @t begins to wait, for at most @timeout_us (< 0: for ever); it is done, and goes to @done. */
+void ticket_attach(struct registry *r, struct ticket *t, int64_t timeout_us);
+void ticket_complete(struct ticket *t, struct list *done);
+
+/* settle.c */
 /* Under the lock. */
 void settle_seen(struct registry *r, struct child *c);
 void settle_recorded(struct registry *r, struct child *c, struct list *done);
@@ -168,8 +180,8 @@ void settle_recorded(struct registry *r, struct child *c, struct list *done);
  * True: somebody waits for this. */
 bool settle_heard(struct registry *r);
 void settle_drained(struct registry *r, struct list *done);
-/* Under the lock: is @c dead, recorded or not? Asks the kernel. */
-bool child_is_dead(struct child *c);
+
+/* views.c */
 /* The record of @id, visible to @who: a copy from the table or the database. */
 struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e);
 

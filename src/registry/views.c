@@ -54,6 +54,22 @@ int registry_show(struct registry *r, const struct caller *who, int64_t id, proc
         return s.shown ? 0 : err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
 }
 
+static void copy_record(const struct process *p, void *arg)
+{
+        *(struct process **)arg = process_copy(p);
+}
+
+struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        struct process *p = NULL;
+
+        if (registry_show(r, who, id, copy_record, &p, e) < 0)
+                return NULL;
+        if (!p)
+                err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        return p;
+}
+
 struct list_arg {
         struct registry *registry;
         const struct caller *who;

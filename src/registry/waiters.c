@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tickets that wait: for the end of a process, of any or all of many, for a start to be over, and for
- * every exit that has happened to be recorded. */
+/* Tickets that wait: for the end of a process, of any or all of many, for a start to be over. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "registry/internal.h"
-
-/* A dead child whose end cannot be recorded (a full disk) must not hold back those who only ask. */
-#define SETTLE_MAX_US (2 * CLOCK_US_PER_S)
 
 void ticket_init(struct ticket *t, void (*done)(struct ticket *t))
 {
@@ -70,7 +65,7 @@ static void detach(struct ticket *t)
         list_remove(&t->link);
 }
 
-static void complete(struct ticket *t, struct list *done)
+void ticket_complete(struct ticket *t, struct list *done)
 {
         detach(t);
         list_append(done, &t->link);
@@ -135,11 +130,10 @@ void tickets_finish(struct list *done)
 
 static void on_timeout(struct timer *timer, void *arg)
 {
-        complete(container_of(timer, struct ticket, timer), arg);
+        ticket_complete(container_of(timer, struct ticket, timer), arg);
 }
 
-/* Under the lock: begin to wait, for at most @timeout_us (< 0: for ever). */
-static void attach(struct registry *r, struct ticket *t, int64_t timeout_us)
+void ticket_attach(struct registry *r, struct ticket *t, int64_t timeout_us)
 {
         t->registry = r;
         t->waiting = true;
@@ -160,7 +154,7 @@ void waiters_refuse(struct child *c, bool starts_only, const struct err *e, stru
                         continue;
                 }
                 w->ticket->err = *e;
-                complete(w->ticket, done);
+                ticket_complete(w->ticket, done);
         }
         list_splice(&c->waiters, &rest);
 }
@@ -180,7 +174,7 @@ void waiters_move(struct child *from, struct child *to)
 
 void ticket_await_start(struct ticket *t, struct child *c)
 {
-        attach(c->registry, t, -1);
+        ticket_attach(c->registry, t, -1);
         t->one.for_start = true;
         waiter_enter(&t->one, t, c);
 }
@@ -201,13 +195,13 @@ static void one_ready(struct waiter *w, const struct child *c, struct list *done
                 note_joined(t, c->rec.id);
         if (!t->many) {
                 t->ended = true;
-                complete(t, done);
+                ticket_complete(t, done);
                 return;
         }
         t->ready[w->index] = true;
         t->many_left--;
         if (t->many_any || t->many_left == 0)
-                complete(t, done);
+                ticket_complete(t, done);
 }
 
 static void start_is_over(struct ticket *t, const struct child *c, struct list *done)
@@ -217,7 +211,7 @@ static void start_is_over(struct ticket *t, const struct child *c, struct list *
         if (c->rec.state == PROCESS_FAILED)
                 err_set(&t->err, ERR_EXEC_FAILED, x->errnum, "starting failed at %s",
                         x->stage ? x->stage : "clone");
-        complete(t, done);
+        ticket_complete(t, done);
 }
 
 /* Completing one ticket takes all of its waiters out, so the next node may be gone: begin anew each time. */
@@ -249,31 +243,6 @@ void waiters_started(struct child *c, struct list *done)
 void waiters_ended(struct child *c, struct list *done)
 {
         wake(c, true, done);
-}
-
-bool child_is_dead(struct child *c)
-{
-        struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
-
-        if (c->exit_seen)
-                return true;
-        return c->rec.state == PROCESS_STARTED && c->pidfd >= 0 && poll(&p, 1, 0) > 0;
-}
-
-static void copy_record(const struct process *p, void *arg)
-{
-        *(struct process **)arg = process_copy(p);
-}
-
-struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e)
-{
-        struct process *p = NULL;
-
-        if (registry_show(r, who, id, copy_record, &p, e) < 0)
-                return NULL;
-        if (!p)
-                err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        return p;
 }
 
 /* A created process is in the table only while somebody waits for it: put it there. */
@@ -325,7 +294,7 @@ static int wait_for(struct registry *r, const struct caller *who, int64_t id, in
         } else if (timeout_us == 0 && !child_is_dead(c)) {
                 rc = 0;
         } else {
-                attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
+                ticket_attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
                 waiter_enter(&t->one, t, c);
         }
         pthread_mutex_unlock(&r->lock);
@@ -439,7 +408,7 @@ int registry_join_many(struct registry *r, const struct caller *who, const int64
         t->many_n = n;
         t->many_any = any;
         pthread_mutex_lock(&r->lock);
-        attach(r, t, -1);
+        ticket_attach(r, t, -1);
         ready = enter_many(r, ids, n, t);
         if (ready == n || (any && ready) || (timeout_us == 0 && !any_is_dead(t))) {
                 detach(t);
@@ -467,75 +436,6 @@ bool registry_cancel(struct registry *r, struct ticket *t)
         return cancelled;
 }
 
-/* Settling. An exit that is seen counts into the current epoch until it is recorded. Who wants all that
- * has been seen by now recorded waits for the current epoch and, before it, the one before. */
-static void settle_advance(struct registry *r, struct list *done)
-{
-        for (;;) {
-                unsigned old = (r->epoch + 1) & 1;
-                struct list *node;
-
-                if (r->unrecorded[old])
-                        return;
-                while ((node = list_pop(&r->settlers[old])))
-                        complete(container_of(node, struct ticket, link), done);
-                if (list_empty(&r->settlers[r->epoch & 1]))
-                        return;
-                r->epoch++;
-        }
-}
-
-void settle_seen(struct registry *r, struct child *c)
-{
-        c->epoch = r->epoch & 1;
-        r->unrecorded[c->epoch]++;
-}
-
-void settle_recorded(struct registry *r, struct child *c, struct list *done)
-{
-        r->unrecorded[c->epoch]--;
-        settle_advance(r, done);
-}
-
-bool settle_heard(struct registry *r)
-{
-        list_splice(&r->settlers_heard, &r->settlers_new);
-        return !list_empty(&r->settlers_heard);
-}
-
-void settle_drained(struct registry *r, struct list *done)
-{
-        if (list_empty(&r->settlers_heard))
-                return;
-        list_splice(&r->settlers[r->epoch & 1], &r->settlers_heard);
-        settle_advance(r, done);
-}
-
-/* Nothing to see and nothing seen that is not recorded. The kernel is asked first: an event leaves the epoll
- * only after it was counted. */
-static bool is_settled(struct registry *r)
-{
-        struct pollfd p = {.fd = r->epfd, .events = POLLIN};
-        bool pending = poll(&p, 1, 0) > 0;
-
-        return !pending && r->unrecorded[0] + r->unrecorded[1] == 0;
-}
-
-int registry_settle(struct registry *r, struct ticket *t)
-{
-        int rc = 0;
-
-        pthread_mutex_lock(&r->lock);
-        if (!r->shut && !is_settled(r)) {
-                attach(r, t, SETTLE_MAX_US);
-                list_append(&r->settlers_new, &t->link);
-                reaper_wake(r);
-                rc = 1;
-        }
-        pthread_mutex_unlock(&r->lock);
-        return rc;
-}
-
 void registry_release_waiters(struct registry *r)
 {
         struct list done = LIST_INIT(done);
@@ -550,7 +450,7 @@ void registry_release_waiters(struct registry *r)
                         w = c->waiters.next;
                         err_set(&container_of(w, struct waiter, link)->ticket->err, ERR_STOPPING, 0,
                                 "the server stops");
-                        complete(container_of(w, struct waiter, link)->ticket, &done);
+                        ticket_complete(container_of(w, struct waiter, link)->ticket, &done);
                 }
                 child_unref(c);
         }
@@ -558,7 +458,7 @@ void registry_release_waiters(struct registry *r)
         list_splice(&r->settlers[0], &r->settlers_heard);
         list_splice(&r->settlers[0], &r->settlers[1]);
         while (!list_empty(&r->settlers[0]))
-                complete(container_of(r->settlers[0].next, struct ticket, link), &done);
+                ticket_complete(container_of(r->settlers[0].next, struct ticket, link), &done);
         pthread_mutex_unlock(&r->lock);
         tickets_finish(&done);
 }
