@@ -18,8 +18,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/socket.h"
-#include "base/zombie.h"
 #include "daemon/keys.h"
 #include "daemon/sockets.h"
 #include "http/server.h"
@@ -170,8 +168,6 @@ static void print_next_steps(const struct server *s)
 /* Once for each creche-init: who waits for the line has read it. */
 static void say_ready(struct server *s)
 {
-        struct zombie_msg ready = {.op = ZOMBIE_READY};
-
         log_info("ready", "socket=%s url=%s pid=%d restarts=%u", log_quote(s->config->socket_path),
                  log_quote(s->url), getpid(), s->restarts);
         if (!s->was_ready) {
@@ -179,8 +175,7 @@ static void say_ready(struct server *s)
                 printf("READY unix:%s%s%s\n", s->config->socket_path, *s->url ? " " : "", s->url);
                 fflush(stdout);
         }
-        if (s->init_fd >= 0 && socket_send(s->init_fd, &ready, sizeof(ready), NULL, 0, 0) < 0)
-                log_error("init.unreachable", "errno=%s", err_errno_name(errno));
+        registry_ready(s->registry);
 }
 
 /* The signal that has come; 0: none. */

@@ -31,6 +31,9 @@ struct registry_config {
  * signals must be blocked. The strings of @config are borrowed. */
 int registry_open(const struct registry_config *config, struct registry **out, struct err *e);
 
+/** Tell creche-init that we serve. */
+void registry_ready(struct registry *r);
+
 /** Refuse new starts from now on (ERR_STOPPING). */
 void registry_stop(struct registry *r);
 

@@ -96,16 +96,19 @@ static bool deliver(struct registry *r, struct letter *l)
 {
         struct peer *p = find(r, l->number);
 
-        if (p && p->full)
+        if (!p)
+                return true;
+        if (p->full)
                 return false;
-        if (p && socket_send(p->fd, &l->msg, sizeof(l->msg), NULL, 0, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+        if (socket_send(p->fd, &l->msg, sizeof(l->msg), NULL, 0, MSG_DONTWAIT) == 0)
+                return true;
+        if (errno == EAGAIN) {
                 struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = &p->source};
 
                 p->full = true;
                 sys_epoll_ctl(r->epfd, EPOLL_CTL_MOD, p->fd, &ev);
-                return false;
         }
-        return true;
+        return false; /* it is dying otherwise: whoever inherits its children gets its letters, see give_up() */
 }
 
 void peers_flush(struct registry *r)
@@ -225,6 +228,23 @@ static void move_children(struct registry *r, uint32_t from, uint32_t to, struct
         }
 }
 
+/* Under the lock: what @from has not read. What it has read and not done it cannot do any more: the REAPs of
+ * its last moments are said again by nobody, and creche-init tells of those zombies anew. */
+static void move_letters(struct registry *r, uint32_t from, uint32_t to)
+{
+        list_for_each_safe(node, &r->outbox) {
+                struct letter *l = container_of(node, struct letter, link);
+
+                if (l->number != from)
+                        continue;
+                l->number = to;
+                if (to == PEER_INIT)
+                        continue;
+                list_remove(&l->link);
+                free(l);
+        }
+}
+
 static void give_up(struct registry *r, struct peer *p)
 {
         uint32_t number = p->number, to;
@@ -241,6 +261,7 @@ static void give_up(struct registry *r, struct peer *p)
         p->number = 0;
         to = number != PEER_INIT && r->init.number ? PEER_INIT : PEER_NOBODY;
         move_children(r, number, to, lost, &lost_n);
+        move_letters(r, number, to);
         pthread_mutex_unlock(&r->lock);
         for (size_t i = 0; i < lost_n; i++) {
                 exit_lost(lost[i],
@@ -324,6 +345,13 @@ void peers_forkserver_born(const struct forkserver_peer *fp, void *arg)
                 kill(fp->pid, SIGKILL);
                 sys_waitid(P_PID, (id_t)fp->pid, &si, WEXITED, NULL);
         }
+}
+
+void registry_ready(struct registry *r)
+{
+        pthread_mutex_lock(&r->lock);
+        peer_post(r, PEER_INIT, ZOMBIE_READY, 0, 0);
+        pthread_mutex_unlock(&r->lock);
 }
 
 int peers_keep_stdin(struct registry *r, int64_t id, int fd)

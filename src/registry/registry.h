@@ -121,7 +121,8 @@ int registry_join(struct registry *r, const struct caller *who, int64_t id, int6
                   struct ticket *t);
 
 /** connection.wait(): until any (or all) of the @n processes @ids have ended. t->ready[i]. Those whose parent
- * the caller is count as joined when they are ready. ERR_NOT_FOUND; ERR_NOT_STARTED when one is `initial`. */
+ * the caller is count as joined when they are ready. ERR_NOT_FOUND; ERR_NOT_STARTED when one is `initial`,
+ * ERR_CLOSED when one is closed. */
 int registry_join_many(struct registry *r, const struct caller *who, const int64_t *ids, size_t n, bool any,
                        int64_t timeout_us, struct ticket *t);
 

@@ -350,6 +350,8 @@ static int look_at_many(struct registry *r, const struct caller *who, const int6
 
                 if (!p)
                         return -1;
+                if (p->state == PROCESS_CLOSED)
+                        return err_set(&t->err, ERR_CLOSED, 0, "process object is closed");
                 if (p->state == PROCESS_INITIAL)
                         return err_set(&t->err, ERR_NOT_STARTED, 0,
                                        "process %" PRId64 " has not been started", ids[i]);

@@ -214,6 +214,15 @@ load helper
   assert_equal "$(TOKEN=$AUTHKEY api POST /v1/join "{\"ids\": [$child]}" | jq -c '.ready[] | .joined_at != null')" true
 }
 
+@test "wait: a join of many refuses who was closed: 'process object is closed'" {
+  local id
+
+  id=$(ended 3)
+  api POST "/v1/processes/$id/close"
+  api_status POST /v1/join "{\"ids\": [$id]}" >/dev/null
+  assert_problem 409 closed 'process object is closed'
+}
+
 @test "wait: a join of many refuses what is not there and what is not started" {
   local created other
 
