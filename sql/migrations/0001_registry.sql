@@ -70,7 +70,7 @@ CREATE TABLE process (
     stdout_bytes    INTEGER,
     stderr_bytes    INTEGER,
     children        INTEGER NOT NULL DEFAULT 0, -- the counter of its children's identities
-    request         TEXT,                 -- JSON, while 'initial': what shall be started
+    request         TEXT,                 -- JSON, of a created process until it has started
     idempotency_key         TEXT,
     idempotency_fingerprint BLOB,
 

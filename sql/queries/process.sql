@@ -47,20 +47,20 @@ SELECT state, request, idempotency_key IS NOT NULL FROM process WHERE id = :id;
 -- name: process_claim
 -- .start() of a created process. changes() = 0: somebody else started or closed it.
 UPDATE process
-   SET state = 'starting', request = NULL, start_method = :start_method, daemon = :daemon, argv = :argv,
+   SET state = 'starting', start_method = :start_method, daemon = :daemon, argv = :argv,
        cwd = :cwd, env = :env, labels = :labels, stdout = :stdout, stderr = :stderr, timeout_us = :timeout,
        grace_us = :grace, on_parent_death = :on_parent_death, boot = :boot
  WHERE id = :id AND state = 'initial';
 
 -- name: process_started
 UPDATE process
-   SET state = 'started', pid = :pid, start_ticks = :start_ticks, started_at = :started_at
+   SET state = 'started', request = NULL, pid = :pid, start_ticks = :start_ticks, started_at = :started_at
  WHERE id = :id AND state = 'starting';
 
 -- name: process_ended
 -- The one terminal transition. changes() = 0: somebody recorded the end before us; say nothing twice.
 UPDATE process
-   SET state = :state, pid = :pid, start_ticks = :start_ticks, started_at = :started_at,
+   SET state = :state, request = NULL, pid = :pid, start_ticks = :start_ticks, started_at = :started_at,
        stopped_at = :stopped_at, joined_at = :joined_at, exitcode = :exitcode, exit_reason = :exit_reason,
        exit_errno = :exit_errno, exit_stage = :exit_stage, exit_detail = :exit_detail,
        core_dumped = :core_dumped, oom = :oom, requested_by = :requested_by, user_us = :user_us,
@@ -70,16 +70,13 @@ UPDATE process
  WHERE id = :id AND state IN ('starting', 'started');
 
 -- name: process_unstarted
--- It never ran, and its client will repeat the request under its Idempotency-Key.
+-- It never ran. A created process becomes what it was; one that was to be started at once waits for its client
+-- to repeat the request under its Idempotency-Key.
 UPDATE process SET state = 'initial', boot = NULL WHERE id = :id AND state = 'starting';
 
 -- name: process_discard
 -- It never ran and nobody was told of it: the kernel had no room for it.
 DELETE FROM process WHERE id = :id AND state = 'starting';
-
--- name: process_restore
--- The same for a created process: it stays what it was.
-UPDATE process SET state = 'initial', boot = NULL, request = :request WHERE id = :id AND state = 'starting';
 
 -- name: process_requested
 UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('starting', 'started');

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #include "http/server.h"
 #include "registry/lifecycle.h"
 
-enum { HTTP_THREADS = 2, WAITED_SHOWN = 8 };
+enum { HTTP_THREADS = 2, WAITED_SHOWN = 8, STUCK_LOOK_MS = 3000 };
 
 #define HTTP_GRACE_US  (CLOCK_US_PER_S)
 #define FATAL_GRACE_US (CLOCK_US_PER_S / 5)
@@ -34,7 +35,8 @@ struct server {
         int init_fd; /* -1: none */
         int signals, fatal;
         uint32_t restarts;
-        bool was_ready; /* an earlier creched under this creche-init has said READY */
+        bool was_ready;       /* an earlier creched under this creche-init has said READY */
+        struct rlimit nofile; /* as it was when we were started */
         char token[TOKEN_MAX];
         char address[256], url[300];
         struct logs *logs;
@@ -76,11 +78,12 @@ static int take_signals(struct server *s, struct err *e)
         return s->signals < 0 || s->fatal < 0 ? err_set(e, ERR_INTERNAL, errno, "preparing for signals") : 0;
 }
 
-static void raise_file_limit(void)
+static void raise_file_limit(struct server *s)
 {
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                s->nofile = limit;
                 limit.rlim_cur = limit.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &limit);
         }
@@ -113,6 +116,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .socket_path = c->socket_path,
                                      .url = *s->url ? s->url : NULL,
                                      .exe = "/proc/self/exe",
+                                     .nofile = s->nofile,
                                      .init_fd = s->init_fd,
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
@@ -219,7 +223,7 @@ static int milliseconds_until(int64_t deadline_us)
 }
 
 /* As multiprocessing at exit: daemonic children are terminated, all are joined. */
-static void join_all(struct server *s)
+static int join_all(struct server *s)
 {
         int64_t deadline =
                 s->config->stop_timeout_us < 0 ? INT64_MAX : clock_mono_us() + s->config->stop_timeout_us;
@@ -228,11 +232,17 @@ static void join_all(struct server *s)
         int64_t ids[WAITED_SHOWN];
         size_t n, said = 0;
         int signals = 1;
+        bool killed = false;
         eventfd_t ignored;
 
         registry_stop(s->registry);
         registry_signal_all(s->registry, SIGTERM, true, "stop (daemonic)");
         while ((n = registry_active(s->registry, ids, WAITED_SHOWN))) {
+                if (killed && registry_is_stuck(s->registry)) {
+                        log_error("stop.gave_up", "processes=%zu detail=%s", n,
+                                  log_quote("all have ended, but their exit codes cannot be written"));
+                        return STATUS_FAILED;
+                }
                 if (n != said)
                         say_whom_we_wait_for(s, n, ids);
                 said = n;
@@ -240,26 +250,34 @@ static void join_all(struct server *s)
                         log_warn("stop.killing", "reason=%s", log_quote("stop timeout"));
                         registry_signal_all(s->registry, SIGKILL, false, "stop (timeout)");
                         deadline = INT64_MAX;
+                        killed = true;
                 }
-                poll(polled, 2, deadline == INT64_MAX ? -1 : milliseconds_until(deadline));
+                poll(polled, 2,
+                     killed                  ? STUCK_LOOK_MS
+                     : deadline == INT64_MAX ? -1
+                                             : milliseconds_until(deadline));
                 if (polled[1].revents)
                         eventfd_read(polled[1].fd, &ignored);
                 if (polled[0].revents)
                         hurry(s, &signals);
+                killed = killed || signals > 2;
         }
+        return EXIT_SUCCESS;
 }
 
 static int stop(struct server *s)
 {
+        int status;
+
         log_info("stop.begin", "pid=%d", getpid());
-        join_all(s);
+        status = join_all(s);
         registry_release_waiters(s->registry);
         http_stop(s->http, HTTP_GRACE_US);
         registry_shut(s->registry);
         logs_end(s->logs);
         unlink(s->config->socket_path);
-        log_info("stop.done", "pid=%d", getpid());
-        return EXIT_SUCCESS;
+        log_info("stop.done", "pid=%d status=%d", getpid(), status);
+        return status;
 }
 
 /* Crash-only: what comes after us finds everything as it finds it after a SIGKILL. */
@@ -295,7 +313,7 @@ int serve(const struct config *c)
         struct err e = {0};
 
         umask(077);
-        raise_file_limit();
+        raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 if (open_registry(&s, &e) < 0) {
                         log_error("start.failed", "error=%s", log_quote(e.msg));

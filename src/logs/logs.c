@@ -97,7 +97,10 @@ int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size
 {
         if (path_of(l, id, stream, out, size) < 0)
                 return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
-        return open_folder(l, id, e);
+        if (open_folder(l, id, e) < 0)
+                return -1;
+        tracks_set(l, id, stream, 0, 0);
+        return 0;
 }
 
 void logs_watch(struct logs *l, int64_t id)

@@ -101,14 +101,6 @@ void tracks_done(struct logs *l)
                 }
 }
 
-static int64_t base_of(const char *path)
-{
-        CLEANUP(closep)
-        int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-
-        return fd < 0 ? 0 : logs_base(fd);
-}
-
 /* A file that has become shorter was truncated by its child: what it had held counts into the base. The new
  * base is on the file before anybody can read by it. */
 static void note_size(struct logs *l, int64_t id, enum stream stream, const char *path, int64_t size)
@@ -119,8 +111,6 @@ static void note_size(struct logs *l, int64_t id, enum stream stream, const char
 
         pthread_mutex_lock(&l->lock);
         t = find_track(l, id, stream);
-        if (!t)
-                t = add_track(l, id, stream, base_of(path), size);
         if (t && size < t->size) {
                 t->base += t->size;
                 n = snprintf(text, sizeof(text), "%" PRId64, t->base);

@@ -56,6 +56,11 @@ bool process_state_may(enum process_state from, enum process_state to)
         return states[from].next & BIT(to);
 }
 
+bool process_state_is_open(enum process_state s)
+{
+        return s == PROCESS_STARTING || s == PROCESS_STARTED;
+}
+
 bool process_state_is_ended(enum process_state s)
 {
         return s == PROCESS_STOPPED || s == PROCESS_FAILED || s == PROCESS_LOST || s == PROCESS_CLOSED;

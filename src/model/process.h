@@ -96,6 +96,8 @@ const char *process_state_name(enum process_state s);
 int process_state_parse(const char *name);
 /** Whether the transition table allows @from -> @to. */
 bool process_state_may(enum process_state from, enum process_state to);
+/** Whether it is being started or runs. */
+bool process_state_is_open(enum process_state s);
 /** Whether no exit can follow: stopped, failed, lost, closed. */
 bool process_state_is_ended(enum process_state s);
 

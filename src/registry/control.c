@@ -206,11 +206,6 @@ static int still_running(struct err *e)
                        "terminate().");
 }
 
-static bool is_running(enum process_state s)
-{
-        return s == PROCESS_STARTING || s == PROCESS_STARTED;
-}
-
 /* Under no lock. Wakes who waited for a process that was only created. */
 static void wake_placeholder(struct registry *r, int64_t id, enum process_state now)
 {
@@ -235,7 +230,7 @@ static int close_run(struct store_job *job, struct db *db, struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
         int rc = record_close(db, op->id, &op->was, e);
 
-        return rc == 1 && is_running(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
+        return rc == 1 && process_state_is_open(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
 }
 
 static void close_done(struct store_job *job, const struct err *e)
@@ -252,7 +247,7 @@ static int delete_run(struct store_job *job, struct db *db, struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
         int rc = record_delete(db, op->id, &op->was, e);
 
-        return rc == 1 && is_running(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
+        return rc == 1 && process_state_is_open(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
 }
 
 static void delete_done(struct store_job *job, const struct err *e)
@@ -418,7 +413,7 @@ static struct child *find_stdin(struct registry *r, const struct caller *who, in
 {
         struct child *c = table_find(r, id);
 
-        return c && caller_sees(who, &c->rec) && c->rec.state == PROCESS_STARTED ? c : NULL;
+        return c && c->durable && caller_sees(who, &c->rec) && c->rec.state == PROCESS_STARTED ? c : NULL;
 }
 
 static int no_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e)

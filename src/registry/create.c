@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Create and start: a request becomes a row, then a process. The row is durable before anything runs. */
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -14,10 +16,21 @@
 #include "base/sys.h"
 #include "registry/internal.h"
 
-static void op_free(struct start_op *op)
+/* Under no lock: the start is over, or the table has it from now on. */
+static void start_is_accounted(struct start_op *op)
+{
+        if (!op->counted)
+                return;
+        op->counted = false;
+        op->registry->starts_outside--;
+        table_left(op->registry);
+}
+
+void start_op_free(struct start_op *op)
 {
         if (!op)
                 return;
+        start_is_accounted(op);
         child_unref(op->child);
         spec_free(op->spec);
         free(op->request);
@@ -27,18 +40,19 @@ static void op_free(struct start_op *op)
 
 static void op_freep(struct start_op **op)
 {
-        op_free(*op);
+        start_op_free(*op);
 }
 
 /* The ticket gets its answer; the operation is over. */
-static void op_finish(struct start_op *op, const struct err *e)
+void start_op_finish(struct start_op *op, const struct err *e)
 {
-        struct ticket *t = op->ticket;
+        struct ticket *t = op->ticket; /* NULL: it has been told already */
 
-        if (e)
+        if (e && t)
                 t->err = *e;
-        op_free(op);
-        t->done(t);
+        start_op_free(op);
+        if (t)
+                t->done(t);
 }
 
 static char *dup_or_null(const char *s)
@@ -91,8 +105,13 @@ static int resolve_account(struct registry *r, struct start_op *op, struct err *
         return account_resolve(op->spec->user, op->spec->group, &op->account, e);
 }
 
-static int may_start(struct registry *r, const struct caller *who, struct err *e)
+static int may_start(struct start_op *op, const struct caller *who, struct err *e)
 {
+        struct registry *r = op->registry;
+
+        /* Counted first: who stops either sees it, or is seen here. */
+        op->counted = true;
+        r->starts_outside++;
         if (who->daemonic)
                 return err_set(e, ERR_DAEMON_NO_CHILDREN, 0,
                                "daemonic processes are not allowed to have children");
@@ -187,10 +206,11 @@ static void enter_table(struct start_op *op)
         table_insert(r, c);
         r->on_parent_death_n += c->rec.on_parent_death != 0;
         pthread_mutex_unlock(&r->lock);
+        start_is_accounted(op);
 }
 
 /* There will be no process after all. A created one stays what it was, and who waits for its end goes on. */
-static void leave_table(struct start_op *op, const struct err *e)
+void start_op_leave_table(struct start_op *op, const struct err *e)
 {
         struct registry *r = op->registry;
         struct child *c = op->child;
@@ -207,6 +227,7 @@ static void leave_table(struct start_op *op, const struct err *e)
         }
         pthread_mutex_unlock(&r->lock);
         tickets_finish(&done);
+        table_left(r);
 }
 
 static int create_run(struct store_job *job, struct db *db, struct err *e)
@@ -250,7 +271,7 @@ static void repeat(struct start_op *op)
         if (c && c->rec.state == PROCESS_STARTING) {
                 ticket_await_start(t, c);
                 pthread_mutex_unlock(&r->lock);
-                op_free(op);
+                start_op_free(op);
                 return;
         }
         pthread_mutex_unlock(&r->lock);
@@ -258,13 +279,15 @@ static void repeat(struct start_op *op)
         store_get(r->store, t->id, take_state, &state, &e);
         if (state == PROCESS_FAILED)
                 err_set(&e, ERR_EXEC_FAILED, 0, "the process could not be started");
-        op_finish(op, e.kind == ERR_NONE ? NULL : &e);
+        start_op_finish(op, e.kind == ERR_NONE ? NULL : &e);
 }
 
 static void take_names(const struct process *p, void *arg)
 {
-        struct process *to = arg;
+        struct child *c = arg;
+        struct process *to = &c->rec;
 
+        pthread_mutex_lock(&c->registry->lock);
         free(to->name);
         free(to->identity);
         free(to->lineage);
@@ -273,6 +296,7 @@ static void take_names(const struct process *p, void *arg)
         to->lineage = strdup(p->lineage);
         to->created_us = p->created_us;
         to->daemon = p->daemon;
+        pthread_mutex_unlock(&c->registry->lock);
 }
 
 /* Its row is durable: from here on it is one of the active children, and a starter's business. */
@@ -284,6 +308,13 @@ static void begin(struct start_op *op)
         pthread_mutex_lock(&r->lock);
         op->child->durable = true;
         pthread_mutex_unlock(&r->lock);
+        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE)) {
+                struct err e;
+
+                err_set(&e, ERR_STOPPING, 0, "the server stops and starts nothing more");
+                start_op_undo(op, &e);
+                return;
+        }
         starters_queue(r, op);
 }
 
@@ -293,12 +324,11 @@ static void create_done(struct store_job *job, const struct err *e)
         struct err read_error = {0};
 
         if (e) {
-                leave_table(op, e);
-                op_finish(op, e);
+                start_op_leave_table(op, e);
+                start_op_finish(op, e);
         } else if (op->claimed) {
                 /* The row is what the first request made of it. */
-                if (store_get(op->registry->store, op->existing.id, take_names, &op->child->rec,
-                              &read_error) != 0)
+                if (store_get(op->registry->store, op->existing.id, take_names, op->child, &read_error) != 0)
                         start_op_undo(op, &read_error);
                 else
                         begin(op);
@@ -308,7 +338,7 @@ static void create_done(struct store_job *job, const struct err *e)
                 begin(op);
         } else {
                 op->ticket->id = op->child->rec.id;
-                op_finish(op, NULL);
+                start_op_finish(op, NULL);
         }
 }
 
@@ -327,7 +357,7 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
         struct start_op *submitted;
 
-        if (!op || (spec->start && may_start(r, who, &t->err) < 0) || resolve_account(r, op, &t->err) < 0 ||
+        if (!op || (spec->start && may_start(op, who, &t->err) < 0) || resolve_account(r, op, &t->err) < 0 ||
             new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
                 return -1;
         snprintf(op->parent_identity, sizeof(op->parent_identity), "%s", who->identity);
@@ -354,15 +384,15 @@ static void claim_done(struct store_job *job, const struct err *e)
         struct start_op *op = container_of(job, struct start_op, job);
 
         if (e) {
-                leave_table(op, e);
-                op_finish(op, e);
+                start_op_leave_table(op, e);
+                start_op_finish(op, e);
         } else {
                 begin(op);
         }
 }
 
 /* The checks of Process.start(), in its order. */
-static int may_start_created(struct registry *r, const struct caller *who, const struct process *p,
+static int may_start_created(struct start_op *op, const struct caller *who, const struct process *p,
                              struct err *e)
 {
         if (p->state == PROCESS_CLOSED)
@@ -372,7 +402,7 @@ static int may_start_created(struct registry *r, const struct caller *who, const
         if (!caller_is_parent(who, p))
                 return err_set(e, ERR_NOT_CREATOR, 0,
                                "can only start a process object created by current process");
-        return may_start(r, who, e);
+        return may_start(op, who, e);
 }
 
 int registry_start(struct registry *r, const struct caller *who, int64_t id, struct spec *spec,
@@ -381,12 +411,10 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
         CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
         CLEANUP(process_freep) struct process *p = NULL;
         struct start_op *submitted;
-        enum process_state state;
 
         t->id = id;
-        if (!op || !(p = registry_find(r, who, id, &t->err)) || may_start_created(r, who, p, &t->err) < 0 ||
-            resolve_account(r, op, &t->err) < 0 ||
-            store_request(r->store, id, &state, &op->request, &t->err) < 0)
+        if (!op || !(p = registry_find(r, who, id, &t->err)) || may_start_created(op, who, p, &t->err) < 0 ||
+            resolve_account(r, op, &t->err) < 0)
                 return -1;
         op->was_initial = true;
         op->child->rec = *p;
@@ -397,161 +425,4 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
         return 1;
-}
-
-/* The child never existed: the row goes, or becomes again what it was. */
-static int undo_run(struct store_job *job, struct db *db, struct err *e)
-{
-        struct start_op *op = container_of(job, struct start_op, job);
-        int64_t id = op->child->rec.id;
-        int rc;
-
-        if (op->was_initial)
-                rc = record_restore(db, id, op->request, e);
-        else if (op->claimed)
-                rc = record_unstarted(db, id, e);
-        else
-                rc = record_discard(db, id, e);
-        return rc < 0 ? -1 : 0;
-}
-
-static void undo_done(struct store_job *job, const struct err *e)
-{
-        struct start_op *op = container_of(job, struct start_op, job);
-
-        if (e)
-                log_error("process.undo_failed", "id=%" PRId64 " error=%s", op->child->rec.id,
-                          log_quote(e->msg));
-        leave_table(op, &op->err);
-        op_finish(op, &op->err);
-}
-
-void start_op_undo(struct start_op *op, const struct err *e)
-{
-        op->err = *e;
-        if (op->slot)
-                journal_release(op->registry->journal, TAKE_PTR(op->slot));
-        op->job = (struct store_job){.run = undo_run, .done = undo_done};
-        store_submit(op->registry->store, &op->job);
-}
-
-static int started_run(struct store_job *job, struct db *db, struct err *e)
-{
-        return record_started(db, &container_of(job, struct child, started)->rec, e) < 0 ? -1 : 0;
-}
-
-/* A start that could not be recorded as such is recorded with the exit, which says the pid too; and a daemon
- * that comes after us finds it in the journal: so keep the slot then. */
-static void started_done(struct store_job *job, const struct err *e)
-{
-        struct child *c = container_of(job, struct child, started);
-        struct journal_slot *slot = NULL;
-
-        pthread_mutex_lock(&c->registry->lock);
-        if (!e)
-                slot = TAKE_PTR(c->slot);
-        pthread_mutex_unlock(&c->registry->lock);
-        if (slot)
-                journal_release(c->registry->journal, slot);
-        child_unref(c);
-}
-
-static void on_grace_over(struct timer *timer, void *done)
-{
-        struct child *c = container_of(timer, struct child, timer);
-
-        (void)done;
-        log_info("process.killed", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
-        sys_pidfd_send_signal(c->pidfd, SIGKILL, 0);
-}
-
-/* Under the lock. Who asked is in the record and goes to the disk with the exit. */
-static void on_timeout(struct timer *timer, void *done)
-{
-        struct child *c = container_of(timer, struct child, timer);
-
-        (void)done;
-        log_info("process.terminated", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
-        free(c->rec.requested_by);
-        c->rec.requested_by = strdup("timeout");
-        sys_pidfd_send_signal(c->pidfd, SIGTERM, 0);
-        c->timer.fire = on_grace_over;
-        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.grace_us);
-}
-
-void child_arm_timeout(struct child *c, int64_t ran_us)
-{
-        if (!c->rec.timeout_us)
-                return;
-        c->timer.fire = on_timeout;
-        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.timeout_us - ran_us);
-}
-
-/* Under the lock: the child and what the clone told about it. */
-static void take_result(struct registry *r, struct child *c, struct start_op *op,
-                        const struct start_result *res, uint64_t ticks)
-{
-        c->pidfd = res->pidfd;
-        c->rec.pid = res->pid;
-        c->rec.start_ticks = ticks;
-        c->rec.started_us = res->stage == STAGE_NONE ? clock_now_us() : 0;
-        c->slot = TAKE_PTR(op->slot);
-        if (res->forkserver) {
-                c->peer = PEER_FORKSERVER + res->forkserver;
-                if (!peer_lives(r, c->peer)) /* it has died since: its children have moved */
-                        c->peer = peer_lives(r, PEER_INIT) ? PEER_INIT : PEER_NOBODY;
-                table_insert_pid(r, c);
-        }
-}
-
-void child_record_start(struct child *c)
-{
-        child_ref(c);
-        c->started = (struct store_job){.run = started_run, .done = started_done};
-        store_submit(c->registry->store, &c->started);
-}
-
-/* It exists and will never run a program: its end is a failure to start. */
-static void start_failed(struct start_op *op, const struct start_result *res)
-{
-        CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
-        siginfo_t si;
-
-        if (!res->forkserver)
-                sys_waitid(P_PIDFD, (id_t)res->pidfd, &si, WEXITED | WNOWAIT, NULL);
-        pthread_mutex_lock(&op->registry->lock);
-        exit_seen(c);
-        c->told = true;
-        ticket_await_start(op->ticket, c);
-        pthread_mutex_unlock(&op->registry->lock);
-        op_free(op);
-        exit_failed(c, res->stage, res->errnum);
-}
-
-void start_op_started(struct start_op *op, const struct start_result *res)
-{
-        struct registry *r = op->registry;
-        struct child *c = op->child;
-        struct procfs_stat st = {0};
-        struct list done = LIST_INIT(done);
-
-        procfs_stat(res->pid, &st);
-        pthread_mutex_lock(&r->lock);
-        take_result(r, c, op, res, st.start_ticks);
-        if (res->stage == STAGE_NONE) {
-                c->rec.state = PROCESS_STARTED;
-                child_arm_timeout(c, 0);
-                waiters_started(c, &done);
-        }
-        pthread_mutex_unlock(&r->lock);
-        if (res->stage != STAGE_NONE) {
-                start_failed(op, res);
-                return;
-        }
-        log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
-        child_record_start(
-                c); /* before its exit can be seen, so that the two reach the writer in this order */
-        reaper_watch(c);
-        tickets_finish(&done);
-        op_finish(op, NULL);
 }

@@ -15,8 +15,6 @@
 #include "base/sys.h"
 #include "registry/internal.h"
 
-#define RETRY_US CLOCK_US_PER_S
-
 bool exit_seen(struct child *c)
 {
         struct registry *r = c->registry;
@@ -71,6 +69,19 @@ static void tell_children(struct registry *r, const struct child *parent)
                     !c->exit_seen)
                         sys_pidfd_send_signal(c->pidfd, c->rec.on_parent_death, 0);
         }
+}
+
+void child_notice_orphaned(struct child *c)
+{
+        if (c->rec.on_parent_death && c->rec.parent && !table_find(c->registry, c->rec.parent) &&
+            !c->exit_seen)
+                sys_pidfd_send_signal(c->pidfd, c->rec.on_parent_death, 0);
+}
+
+void table_left(struct registry *r)
+{
+        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE))
+                eventfd_write(r->ended_fd, 1);
 }
 
 static void publish(struct child *c)
@@ -138,8 +149,7 @@ static void ended_done(struct store_job *job, const struct err *e)
         tickets_finish(&done);
         if (wake)
                 reaper_wake(r);
-        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE))
-                eventfd_write(r->ended_fd, 1);
+        table_left(r);
 }
 
 /* Without the lock. The reference of the job is released in exits_reap(). */
@@ -227,6 +237,7 @@ void exit_lost(struct child *c, const char *why)
 
 static void reap(struct registry *r, struct child *c)
 {
+        struct journal_slot *slot;
         siginfo_t si;
 
         if (c->peer == PEER_SELF && c->pidfd >= 0) {
@@ -241,8 +252,11 @@ static void reap(struct registry *r, struct child *c)
                 peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, c->rec.id);
                 pthread_mutex_unlock(&r->lock);
         }
-        if (c->slot)
-                journal_release(r->journal, TAKE_PTR(c->slot));
+        pthread_mutex_lock(&r->lock);
+        slot = TAKE_PTR(c->slot);
+        pthread_mutex_unlock(&r->lock);
+        if (slot)
+                journal_release(r->journal, slot);
         if (c->unexeced)
                 journal_release(r->journal, TAKE_PTR(c->unexeced));
         logs_forget(r->config.logs, c->rec.id);

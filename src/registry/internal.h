@@ -5,8 +5,9 @@
  *   children.c   the table of active children
  *   waiters.c    tickets that wait: joins, any/all
  *   settle.c     tickets that wait for all exits that have happened to be recorded
- *   create.c     create and start: from a request to a row to a process
+ *   create.c     create and start: from a request to a row
  *   starters.c   the threads that clone
+ *   outcome.c    what came of it: it runs, it failed, it never was
  *   exits.c      the one terminal transition: seen, recorded, told, reaped (in this order)
  *   reaper.c     the thread that sees: epoll over pidfds, peers and timers
  *   peers.c      creche-init and the forkservers, parents of children that are not ours
@@ -49,6 +50,9 @@ enum { PEER_SELF = 0, PEER_INIT = 1, PEER_NOBODY = 2, PEER_FORKSERVER = 3 /* + i
 /* A dead child whose end cannot be recorded (a full disk) must not hold back those who only ask. */
 #define SETTLE_MAX_US (2 * CLOCK_US_PER_S)
 
+/* What could not be written is tried again after this. */
+#define RETRY_US CLOCK_US_PER_S
+
 /* What an epoll event is about. */
 enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE };
 
@@ -71,6 +75,7 @@ struct child {
         uint32_t peer;
         bool watched;                  /* its pidfd is in the reaper's epoll */
         bool exit_seen;                /* it is dead; its end is asked for or being recorded */
+        bool undone;                   /* it never existed, which is still to be recorded */
         bool told;                     /* its parent has told how it ended, or cannot any more */
         unsigned epoch;                /* of settling, when exit_seen */
         struct journal_slot *slot;     /* until its start is recorded */
@@ -110,6 +115,9 @@ struct registry {
         struct timers timers;
         bool stopping, shut;
         size_t on_parent_death_n; /* children that want to know */
+        int all_signo; /* what registry_signal_all() sent last, and whether to daemonic ones only */
+        bool all_daemonic;
+        _Atomic size_t starts_outside; /* starts that were let in and are not in the table yet */
         int ended_fd;
 
         /* Settling: exits seen but not recorded, in two epochs, and who waits for them. */
@@ -201,7 +209,9 @@ struct start_op {
         struct record_key existing; /* what the key names already; id 0: nothing */
         bool claimed;               /* ... and we start it */
         char parent_identity[CALLER_SUBTREE_MAX];
-        bool was_initial; /* it was created before, and stays if it cannot be cloned */
+        bool was_initial;   /* it was created before, and stays if it cannot be cloned */
+        bool counted;       /* in registry->starts_outside */
+        struct timer timer; /* the next try to undo it */
         struct journal_slot *slot;
         struct err err;
 };
@@ -209,9 +219,18 @@ struct start_op {
 int starters_begin(struct registry *r, struct err *e);
 void starters_end(struct registry *r);
 void starters_queue(struct registry *r, struct start_op *op);
+/* The operation is over: @op and what it holds go; its ticket, if it was not told yet, is told @e (NULL: done). */
+void start_op_free(struct start_op *op);
+void start_op_finish(struct start_op *op, const struct err *e);
+/* There will be no process after all. A created one stays what it was, and who waits for its end goes on. */
+void start_op_leave_table(struct start_op *op, const struct err *e);
 /* By a starter: the child exists; or it never did. @op is taken. */
 void start_op_started(struct start_op *op, const struct start_result *res);
 void start_op_undo(struct start_op *op, const struct err *e);
+/* Under the lock: @c wants a signal when its parent dies; has it? */
+void child_notice_orphaned(struct child *c);
+/* While the registry stops, whoever waits for the last process looks again. */
+void table_left(struct registry *r);
 /* Record that @c runs. */
 void child_record_start(struct child *c);
 /* Arm the timeout of a child that runs. Under the lock. */

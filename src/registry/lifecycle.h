@@ -7,8 +7,10 @@
 #ifndef CRECHE_REGISTRY_LIFECYCLE_H
 #define CRECHE_REGISTRY_LIFECYCLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "logs/logs.h"
@@ -21,6 +23,7 @@ struct registry_config {
         const char *url;          /* for CRECHE_URL; NULL: TCP is off */
         const char *exe;          /* this program: what the forkserver is started from */
         unsigned char secret[32]; /* authkeys and fingerprints are made with it */
+        struct rlimit nofile;     /* of children; all zero: ours */
         int init_fd;              /* control socket to creche-init; -1: there is none */
         struct logs *logs;
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
@@ -42,6 +45,10 @@ void registry_signal_all(struct registry *r, int signo, bool daemonic, const cha
 
 /** How many processes are active; the ids of up to @max of them in @ids. */
 size_t registry_active(struct registry *r, int64_t *ids, size_t max);
+
+/** Whether all that are active have ended and only their ends cannot be written: nothing is left to wait for
+ * but room on the disk. */
+bool registry_is_stuck(struct registry *r);
 
 /** A file descriptor that becomes readable each time a process has ended (eventfd); the registry's. */
 int registry_ended_fd(struct registry *r);

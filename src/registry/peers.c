@@ -232,7 +232,7 @@ static void move_children(struct registry *r, uint32_t from, uint32_t to, struct
  * its last moments are said again by nobody, and creche-init tells of those zombies anew. */
 static void move_letters(struct registry *r, uint32_t from, uint32_t to)
 {
-        list_for_each_safe(node, &r->outbox) {
+        list_for_each_safe (node, &r->outbox) {
                 struct letter *l = container_of(node, struct letter, link);
 
                 if (l->number != from)
@@ -307,6 +307,8 @@ void peer_event(struct registry *r, struct peer *p, uint32_t events)
 
                 if (n < 0 && errno == EAGAIN)
                         return;
+                if (n < 0 && errno == ECONNRESET)
+                        continue; /* what it said before it died comes after this */
                 if (n <= 0)
                         lose_peer(r, p);
                 else if (n == sizeof(msg))

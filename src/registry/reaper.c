@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/sys.h"
 #include "registry/internal.h"
 
@@ -75,6 +76,15 @@ static void own_child_ended(struct child *c)
                 exit_from_wait(c, si.si_code, si.si_status, &ru);
 }
 
+/* Its parent when we looked was about to die: a forkserver, for instance. */
+static bool moved_to_init(const struct child *c)
+{
+        struct procfs_stat st;
+
+        return c->registry->init.number && procfs_stat(c->rec.pid, &st) == 0 &&
+               st.start_ticks == c->rec.start_ticks && st.ppid == c->registry->init_pid;
+}
+
 static void child_event(struct child *c)
 {
         struct registry *r = c->registry;
@@ -82,6 +92,8 @@ static void child_event(struct child *c)
 
         pthread_mutex_lock(&r->lock);
         if (c->peer != PEER_SELF && exit_seen(c)) {
+                if (c->peer == PEER_NOBODY && moved_to_init(c))
+                        c->peer = PEER_INIT;
                 lost = !peer_lives(r, c->peer);
                 if (!lost)
                         peer_post(r, c->peer, ZOMBIE_PEEK, c->rec.pid, 0);

@@ -3,8 +3,12 @@
  * with the processes that there are; before anybody is served, each row is either that of a process we
  * watch, or has an end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -14,6 +18,8 @@
 #include "base/procfs.h"
 #include "base/sys.h"
 #include "registry/internal.h"
+
+enum { MOVING_TRIES = 2000, FORKSERVER_COMM = 15 /* the kernel keeps no more of a name */ };
 
 struct recovery {
         struct registry *registry;
@@ -152,6 +158,8 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
                 c->rec.started_us = clock_now_us() - ran_us(&c->rec);
         if (slot && st->never_execed)
                 c->unexeced = journal_keep(r->journal, slot);
+        else if (slot)
+                c->slot = journal_keep(r->journal, slot); /* until its start is durable */
         pthread_mutex_lock(&r->lock);
         table_insert_pid(r, c);
         child_arm_timeout(c, ran_us(&c->rec));
@@ -163,6 +171,35 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         reaper_watch(c);
 }
 
+/* A forkserver that dies with its daemon closes its files a moment before its children move. */
+static bool is_moving(const struct recovery *rec, const struct procfs_stat *st)
+{
+        struct procfs_stat parent;
+        char path[64], name[32];
+
+        if (!rec->registry->init_pid || st->ppid == rec->registry->init_pid ||
+            procfs_stat(st->ppid, &parent) != 0)
+                return false;
+        snprintf(path, sizeof(path), "/proc/%d/comm", st->ppid);
+        return fd_read_file(AT_FDCWD, path, name, sizeof(name)) > 0 &&
+               !strncmp(name, FORKSERVER_NAME, FORKSERVER_COMM);
+}
+
+/* Returns 0, 1: there is no such process; -1: nobody can say, and the recovery fails. */
+static int look_at(struct recovery *rec, const struct process *p, struct procfs_stat *st)
+{
+        const struct timespec nap = {.tv_nsec = 1000 * 1000};
+        int rc = procfs_stat(p->pid, st);
+
+        for (int i = 0; i < MOVING_TRIES && rc == 0 && is_moving(rec, st); i++) {
+                nanosleep(&nap, NULL);
+                rc = procfs_stat(p->pid, st);
+        }
+        if (rc < 0)
+                err_set(&rec->err, ERR_TRY_AGAIN, errno, "looking at process %" PRId64, p->id);
+        return rc;
+}
+
 /* The daemon died between the row and the record of its pid: the journal tells how far it came. */
 static void recover_starting(struct recovery *rec, const struct process *row, bool has_key)
 {
@@ -170,6 +207,7 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
         const struct journal_slot *slot = journal_find(r->journal, row->id);
         struct process p = *row;
         struct procfs_stat st;
+        int rc;
 
         if (!slot || !slot->pid) {
                 if (has_key)
@@ -179,8 +217,11 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
                 return;
         }
         p.pid = slot->pid;
+        rc = look_at(rec, &p, &st);
+        if (rc < 0)
+                return;
         /* Without its start time only its parent tells a process from a stranger with the same number. */
-        if (procfs_stat(p.pid, &st) != 0 || !r->init_pid || st.ppid != r->init_pid)
+        if (rc > 0 || !r->init_pid || st.ppid != r->init_pid)
                 declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
         else
                 adopt(rec, &p, &st, slot);
@@ -190,7 +231,11 @@ static void recover_started(struct recovery *rec, const struct process *p)
 {
         struct procfs_stat st;
 
-        if (procfs_stat(p->pid, &st) != 0 || st.start_ticks != p->start_ticks)
+        int rc = look_at(rec, p, &st);
+
+        if (rc < 0)
+                return;
+        if (rc > 0 || st.start_ticks != p->start_ticks)
                 declare_lost(rec, p, "it ended while no process of Creche was there to see it");
         else
                 adopt(rec, p, &st, NULL);
@@ -207,6 +252,15 @@ static void recover_row(const struct open_row *row, void *arg)
                 recover_starting(rec, p, row->has_key);
         else
                 recover_started(rec, p);
+}
+
+/* The last daemon may have died between the end of a parent and the signal to its children. */
+static void notice_orphaned(struct registry *r)
+{
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &r->all)
+                child_notice_orphaned(container_of(node, struct child, all));
+        pthread_mutex_unlock(&r->lock);
 }
 
 /* What recovery has queued is durable when this has run: the writer takes jobs in order. */
@@ -259,8 +313,10 @@ int recover_run(struct registry *r, const struct boot *boot, struct err *e)
                 *e = rec.err;
                 return -1;
         }
-        journal_clear(r->journal);
+        /* Whatever was concluded from the journal is durable before the journal is forgotten. */
         wait_for_writer(r);
+        journal_clear(r->journal);
+        notice_orphaned(r);
         if (rec.adopted + rec.ended + rec.unstarted)
                 log_info("recover.done", "adopted=%zu ended=%zu unstarted=%zu", rec.adopted, rec.ended,
                          rec.unstarted);

@@ -143,6 +143,8 @@ void registry_stop(struct registry *r)
 void registry_signal_all(struct registry *r, int signo, bool daemonic, const char *verb)
 {
         pthread_mutex_lock(&r->lock);
+        r->all_signo = signo; /* for those that are being cloned right now */
+        r->all_daemonic = daemonic;
         list_for_each (node, &r->all) {
                 struct child *c = container_of(node, struct child, all);
 
@@ -169,8 +171,24 @@ size_t registry_active(struct registry *r, int64_t *ids, size_t max)
                         ids[n] = p->id;
                 n++;
         }
+        /* A start enters the table before it stops being counted here: none is missed. */
+        n += r->starts_outside;
         pthread_mutex_unlock(&r->lock);
         return n;
+}
+
+bool registry_is_stuck(struct registry *r)
+{
+        bool stuck = r->starts_outside == 0;
+
+        pthread_mutex_lock(&r->lock);
+        list_for_each (node, &r->all) {
+                const struct child *c = container_of(node, struct child, all);
+
+                stuck = stuck && (c->exit_seen || c->undone || c->rec.state == PROCESS_INITIAL);
+        }
+        pthread_mutex_unlock(&r->lock);
+        return stuck;
 }
 
 int registry_ended_fd(struct registry *r)

@@ -51,8 +51,12 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
         char out[PATH_BYTES] = "", err[PATH_BYTES] = "";
         char id[48], authkey[160], socket[PATH_BYTES + 16], url[300];
         const char *env[5] = {id, authkey, socket};
-        struct launch_context c = {
-                .account = &op->account, .env = env, .cwd = p->cwd, .out_path = out, .err_path = err};
+        struct launch_context c = {.account = &op->account,
+                                   .env = env,
+                                   .cwd = p->cwd,
+                                   .nofile = r->config.nofile,
+                                   .out_path = out,
+                                   .err_path = err};
         struct launch *l;
 
         if (p->out == OUTPUT_LOG &&

@@ -7,11 +7,6 @@
 #include "base/cleanup.h"
 #include "registry/internal.h"
 
-static bool is_open(enum process_state s)
-{
-        return s == PROCESS_STARTING || s == PROCESS_STARTED;
-}
-
 struct show {
         const struct caller *who;
         process_show_fn fn;
@@ -37,7 +32,7 @@ static bool show_active(struct registry *r, int64_t id, struct show *s)
 
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
-        found = c && c->durable && is_open(c->rec.state);
+        found = c && c->durable && process_state_is_open(c->rec.state);
         if (found)
                 show_if_visible(&c->rec, s);
         pthread_mutex_unlock(&r->lock);
@@ -95,7 +90,7 @@ static void show_row(const struct process *p, void *arg)
 
         if (++l->rows > l->filter->limit)
                 return; /* it only tells that there are more */
-        if (!is_open(p->state))
+        if (!process_state_is_open(p->state))
                 show_if_visible(p, &s);
         else if (!show_active(l->registry, p->id, &s)) /* it has ended since this row was read */
                 store_get(l->registry->store, p->id, show_if_visible, &s, &ignored);

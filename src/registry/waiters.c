@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "registry/internal.h"
 
 void ticket_init(struct ticket *t, void (*done)(struct ticket *t))
@@ -94,8 +95,9 @@ static void joined_done(struct store_job *job, const struct err *e)
         struct joined_op *op = container_of(job, struct joined_op, job);
         struct ticket *t = op->ticket;
 
+        /* The exit code is known and durable: that somebody asked for it is worth a try, not the answer. */
         if (e)
-                t->err = *e;
+                log_warn("process.join_not_recorded", "error=%s", log_quote(e->msg));
         free(op);
         t->done(t);
 }

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/socket.h"
 #include "base/sys.h"
 
@@ -156,6 +157,29 @@ static int ask(struct forkserver *fs, const struct launch *l, const struct journ
         return 0;
 }
 
+/* The child exists, so it must be watched: when files are short, wait until there is one. Its number is its
+ * own as long as nobody tells its parent to reap it. */
+static int open_pidfd(pid_t pid)
+{
+        const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
+        int fd;
+
+        while ((fd = sys_pidfd_open(pid, 0)) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                nanosleep(&nap, NULL);
+        return fd;
+}
+
+/* Nobody waits in vfork for this child any more: look whether it has become its program, or died before. */
+static void await_exec(pid_t pid)
+{
+        const struct timespec nap = {.tv_nsec = 1000 * 1000};
+        struct procfs_stat st;
+        int rc;
+
+        while ((rc = procfs_stat(pid, &st)) < 0 || (rc == 0 && st.never_execed && st.state != 'Z'))
+                nanosleep(&nap, NULL);
+}
+
 /* The server died while it worked for us. The slot knows whether there is a child; if there is one, it
  * has moved to creche-init, as a zombie or alive, and waits there. */
 static int rescue(const struct journal_slot *slot, struct forkserver_reply *reply, int *pidfd)
@@ -163,7 +187,8 @@ static int rescue(const struct journal_slot *slot, struct forkserver_reply *repl
         reply->pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
         if (!reply->pid)
                 return 1;
-        *pidfd = sys_pidfd_open(reply->pid, 0);
+        await_exec(reply->pid);
+        *pidfd = open_pidfd(reply->pid);
         return *pidfd < 0 ? 1 : 0;
 }
 
@@ -183,18 +208,6 @@ static int ask_again(struct forkserver *fs, const struct launch *l, const struct
                 }
         }
         return rc == 1 ? err_set(e, ERR_TRY_AGAIN, 0, "the forkserver keeps dying") : rc;
-}
-
-/* The child exists, so it must be watched: when files are short, wait until there is one. Its number is its
- * own as long as nobody tells its parent to reap it. */
-static int open_pidfd(pid_t pid)
-{
-        const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
-        int fd;
-
-        while ((fd = sys_pidfd_open(pid, 0)) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
-                nanosleep(&nap, NULL);
-        return fd;
 }
 
 int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot, int stdin_fd,

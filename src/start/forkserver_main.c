@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -83,13 +84,26 @@ static bool serve_zombie(void)
         return true;
 }
 
+/* A request that is still in the socket when the daemon has died must not be served: the next daemon may have
+ * found by then that the process never was. */
+static int die_with_daemon(void)
+{
+        struct ucred daemon;
+        socklen_t n = sizeof(daemon);
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+            getsockopt(FORKSERVER_START_FD, SOL_SOCKET, SO_PEERCRED, &daemon, &n) < 0)
+                return -1;
+        return getppid() == daemon.pid ? 0 : -1;
+}
+
 int forkserver_main(void)
 {
         struct journal_slot *slots = journal_map(FORKSERVER_JOURNAL_FD, NULL);
         struct pollfd polled[2] = {{.fd = FORKSERVER_START_FD, .events = POLLIN},
                                    {.fd = FORKSERVER_ZOMBIE_FD, .events = POLLIN}};
 
-        if (!slots)
+        if (!slots || die_with_daemon() < 0)
                 return EXIT_FAILURE;
         block_signals();
         prctl(PR_SET_NAME, FORKSERVER_NAME);

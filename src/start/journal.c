@@ -6,13 +6,19 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/sys.h"
 
-enum { JOURNAL_BYTES = JOURNAL_SLOTS * sizeof(struct journal_slot) };
+enum {
+        JOURNAL_BYTES = JOURNAL_SLOTS * sizeof(struct journal_slot),
+        WRITERS_NAP_MS = 2,
+        WRITERS_TRIES = 5000
+};
 
 struct journal {
         int fd;
@@ -50,6 +56,22 @@ static int open_file(const char *path, struct err *e)
         return fd;
 }
 
+/* A forkserver of the last daemon, or a child of it that has not closed its files yet, may still write there:
+ * each holds the file that the last daemon locked. They are dying, or close it in their first act. */
+static int wait_for_writers(int fd, const char *path, struct err *e)
+{
+        const struct timespec nap = {.tv_nsec = WRITERS_NAP_MS * 1000000L};
+
+        for (int i = 0; i < WRITERS_TRIES; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK && errno != EINTR)
+                        return err_set(e, ERR_INTERNAL, errno, "locking %s", path);
+                nanosleep(&nap, NULL);
+        }
+        return err_set(e, ERR_TRY_AGAIN, 0, "%s is still written to by a process of the last daemon", path);
+}
+
 int journal_open(const char *path, struct journal **out, struct err *e)
 {
         struct journal *j = calloc(1, sizeof(*j));
@@ -58,7 +80,7 @@ int journal_open(const char *path, struct journal **out, struct err *e)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         pthread_mutex_init(&j->lock, NULL);
         j->fd = open_file(path, e);
-        j->slots = j->fd < 0 ? NULL : journal_map(j->fd, e);
+        j->slots = j->fd < 0 || wait_for_writers(j->fd, path, e) < 0 ? NULL : journal_map(j->fd, e);
         if (!j->slots) {
                 journal_close(j);
                 return -1;
@@ -96,6 +118,7 @@ struct journal_slot *journal_keep(struct journal *j, const struct journal_slot *
 
 void journal_clear(struct journal *j)
 {
+        pthread_mutex_lock(&j->lock);
         j->free_n = 0;
         for (uint32_t i = JOURNAL_SLOTS; i > 0; i--) {
                 if (j->kept[i - 1])
@@ -103,6 +126,7 @@ void journal_clear(struct journal *j)
                 j->slots[i - 1] = (struct journal_slot){0};
                 j->free[j->free_n++] = i - 1;
         }
+        pthread_mutex_unlock(&j->lock);
 }
 
 struct journal_slot *journal_claim(struct journal *j, int64_t id, struct err *e)
@@ -127,9 +151,12 @@ struct journal_slot *journal_claim(struct journal *j, int64_t id, struct err *e)
 
 void journal_release(struct journal *j, struct journal_slot *slot)
 {
+        uint32_t i = journal_number(j, slot);
+
         __atomic_store_n(&slot->id, 0, __ATOMIC_RELEASE);
         pthread_mutex_lock(&j->lock);
-        j->free[j->free_n++] = journal_number(j, slot);
+        j->kept[i] = false;
+        j->free[j->free_n++] = i;
         pthread_mutex_unlock(&j->lock);
 }
 

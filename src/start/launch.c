@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 
-enum { DEFAULTS = 6, ENV_MAX_DEFAULT = 512 };
+enum { DEFAULTS = 6 };
 
 #define PATH_ROOT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PATH_USER "PATH=/usr/local/bin:/usr/bin:/bin"
@@ -136,6 +136,17 @@ static void set_ids(struct launch *l, const struct account *a)
         memcpy(l->groups, a->groups, sizeof(l->groups));
 }
 
+/* The daemon raises its own limit; children get the one that it was started with. */
+static void restore_nofile(struct launch *l, const struct rlimit *nofile)
+{
+        for (uint32_t i = 0; i < l->rlimits_n; i++)
+                if (l->rlimits[i].resource == RLIMIT_NOFILE)
+                        return;
+        if (nofile->rlim_max && l->rlimits_n < SPEC_RLIMITS_MAX)
+                l->rlimits[l->rlimits_n++] =
+                        (struct spec_rlimit){.resource = RLIMIT_NOFILE, .limit = *nofile};
+}
+
 static void set_plain(struct launch *l, const struct spec *spec, const struct launch_context *c)
 {
         l->out = spec->out;
@@ -145,6 +156,7 @@ static void set_plain(struct launch *l, const struct spec *spec, const struct la
         l->has_nice = spec->has_nice;
         l->rlimits_n = (uint32_t)spec->rlimits_n;
         memcpy(l->rlimits, spec->rlimits, sizeof(l->rlimits));
+        restore_nofile(l, &c->nofile);
         set_ids(l, c->account);
 }
 

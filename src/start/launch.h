@@ -50,6 +50,7 @@ struct launch_context {
         const char *const *env; /* NULL-terminated "NAME=value": goes above all (CRECHE_ID ...) */
         const char *cwd;
         const char *out_path, *err_path;
+        struct rlimit nofile; /* what a child has unless the spec says otherwise; ours may be raised */
 };
 
 /** A launch of @spec, to be freed with launch_free(). NULL: out of memory. */

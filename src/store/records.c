@@ -238,17 +238,6 @@ int record_discard(struct db *db, int64_t id, struct err *e)
         return publish(db, id, "deleted", e);
 }
 
-int record_restore(struct db *db, int64_t id, const char *request, struct err *e)
-{
-        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_RESTORE);
-        int rc;
-
-        db_bind_int(s, ":id", id);
-        db_bind_text(s, ":request", request);
-        rc = outcome(db_run(db, s, e));
-        return rc ? rc : entered(db, id, PROCESS_STARTING, PROCESS_INITIAL, e);
-}
-
 int record_close(struct db *db, int64_t id, enum process_state *was, struct err *e)
 {
         sqlite3_stmt *s;

@@ -198,7 +198,7 @@ TEST(open_rows_are_those_that_may_still_run_and_tell_their_boot_and_key)
         store_close(s);
 }
 
-TEST(a_request_is_kept_while_a_process_is_only_created)
+TEST(a_request_is_kept_until_the_process_has_started)
 {
         struct store *s = open_with_a_family();
         enum process_state state;
@@ -210,6 +210,10 @@ TEST(a_request_is_kept_while_a_process_is_only_created)
         CHECK_STR(request, "{}");
         free(request);
         rig_write(s, move_run, &(struct move){.id = 4, .to = PROCESS_STARTING});
+        CHECK_INT(store_request(s, 4, &state, &request, &e), 0);
+        CHECK_STR(request, "{}"); /* it may not come to run yet */
+        free(request);
+        rig_write(s, move_run, &(struct move){.id = 4, .to = PROCESS_STARTED});
         CHECK_INT(store_request(s, 4, &state, &request, &e), 0);
         CHECK_NULL(request);
         CHECK_INT(store_request(s, 99, &state, &request, &e), 1);

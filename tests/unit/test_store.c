@@ -238,8 +238,6 @@ static int step_run(struct db *db, void *arg, struct err *e)
                 rc = record_delete(db, st->id, &was, e);
         else if (st->dice % 13 == 0)
                 rc = record_discard(db, st->id, e);
-        else if (st->dice % 17 == 0)
-                rc = record_restore(db, st->id, "{}", e);
         else
                 rc = move_run(db, &m, e);
         if (rc < 0 && e->kind == ERR_NOT_FOUND)

@@ -242,7 +242,6 @@ TEST(every_query_on_processes_goes_through_the_index_that_is_meant_for_it)
                 {SQL_PROCESS_ENDED, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_UNSTARTED, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_DISCARD, "USING INTEGER PRIMARY KEY"},
-                {SQL_PROCESS_RESTORE, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_REQUESTED, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_JOINED, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_RENAME, "USING INTEGER PRIMARY KEY"},

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* What a starter has to tell of a start: the child runs, it could not become its program, or it never was. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "registry/internal.h"
+
+/* The child never existed: the row goes, or becomes again what it was. */
+static int undo_run(struct store_job *job, struct db *db, struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+        int64_t id = op->child->rec.id;
+        int rc;
+
+        if (op->was_initial || op->claimed)
+                rc = record_unstarted(db, id, e);
+        else
+                rc = record_discard(db, id, e);
+        return rc < 0 ? -1 : 0;
+}
+
+static void on_undo_again(struct timer *timer, void *done)
+{
+        struct start_op *op = container_of(timer, struct start_op, timer);
+
+        (void)done;
+        store_submit(op->registry->store, &op->job);
+}
+
+/* The client is told now; the row must not say `starting` for ever. */
+static void undo_later(struct start_op *op)
+{
+        struct registry *r = op->registry;
+        struct ticket *t = TAKE_PTR(op->ticket);
+        struct err e = op->err;
+
+        pthread_mutex_lock(&r->lock);
+        op->child->undone = true;
+        op->timer.fire = on_undo_again;
+        registry_set_timer(r, &op->timer, clock_mono_us() + RETRY_US);
+        pthread_mutex_unlock(&r->lock);
+        if (t) {
+                t->err = e;
+                t->done(t);
+        }
+}
+
+static void undo_done(struct store_job *job, const struct err *e)
+{
+        struct start_op *op = container_of(job, struct start_op, job);
+
+        if (e) {
+                log_error("process.undo_failed", "id=%" PRId64 " error=%s", op->child->rec.id,
+                          log_quote(e->msg));
+                undo_later(op);
+                return;
+        }
+        start_op_leave_table(op, &op->err);
+        start_op_finish(op, &op->err);
+}
+
+void start_op_undo(struct start_op *op, const struct err *e)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child;
+
+        op->err = *e;
+        pthread_mutex_lock(&r->lock);
+        if (c->kept_stdin)
+                peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, c->rec.id);
+        c->kept_stdin = false;
+        pthread_mutex_unlock(&r->lock);
+        logs_forget(r->config.logs, c->rec.id);
+        if (op->slot)
+                journal_release(op->registry->journal, TAKE_PTR(op->slot));
+        op->job = (struct store_job){.run = undo_run, .done = undo_done};
+        store_submit(op->registry->store, &op->job);
+}
+
+static int started_run(struct store_job *job, struct db *db, struct err *e)
+{
+        return record_started(db, &container_of(job, struct child, started)->rec, e) < 0 ? -1 : 0;
+}
+
+/* A start that could not be recorded as such is recorded with the exit, which says the pid too; and a daemon
+ * that comes after us finds it in the journal: so keep the slot then. */
+static void started_done(struct store_job *job, const struct err *e)
+{
+        struct child *c = container_of(job, struct child, started);
+        struct journal_slot *slot = NULL;
+
+        pthread_mutex_lock(&c->registry->lock);
+        if (!e)
+                slot = TAKE_PTR(c->slot);
+        pthread_mutex_unlock(&c->registry->lock);
+        if (slot)
+                journal_release(c->registry->journal, slot);
+        child_unref(c);
+}
+
+static void on_grace_over(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        log_info("process.killed", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
+        sys_pidfd_send_signal(c->pidfd, SIGKILL, 0);
+}
+
+/* Under the lock. Who asked is in the record and goes to the disk with the exit. */
+static void on_timeout(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        log_info("process.terminated", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
+        free(c->rec.requested_by);
+        c->rec.requested_by = strdup("timeout");
+        sys_pidfd_send_signal(c->pidfd, SIGTERM, 0);
+        c->timer.fire = on_grace_over;
+        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.grace_us);
+}
+
+void child_arm_timeout(struct child *c, int64_t ran_us)
+{
+        if (!c->rec.timeout_us)
+                return;
+        c->timer.fire = on_timeout;
+        registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.timeout_us - ran_us);
+}
+
+/* Under the lock: the child and what the clone told about it. */
+static void take_result(struct registry *r, struct child *c, struct start_op *op,
+                        const struct start_result *res, uint64_t ticks)
+{
+        c->pidfd = res->pidfd;
+        c->rec.pid = res->pid;
+        c->rec.start_ticks = ticks;
+        c->rec.started_us = res->stage == STAGE_NONE ? clock_now_us() : 0;
+        c->slot = TAKE_PTR(op->slot);
+        if (res->forkserver) {
+                c->peer = PEER_FORKSERVER + res->forkserver;
+                if (!peer_lives(r, c->peer)) /* it has died since: its children have moved */
+                        c->peer = peer_lives(r, PEER_INIT) ? PEER_INIT : PEER_NOBODY;
+                table_insert_pid(r, c);
+        }
+}
+
+void child_record_start(struct child *c)
+{
+        child_ref(c);
+        c->started = (struct store_job){.run = started_run, .done = started_done};
+        store_submit(c->registry->store, &c->started);
+}
+
+/* It exists and will never run a program: its end is a failure to start. */
+static void start_failed(struct start_op *op, const struct start_result *res)
+{
+        CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
+        struct pollfd p = {.fd = res->pidfd, .events = POLLIN};
+
+        /* It is on its way out; it can be reaped when it is a zombie. */
+        while (poll(&p, 1, -1) < 0 && errno == EINTR)
+                ;
+        pthread_mutex_lock(&op->registry->lock);
+        exit_seen(c);
+        c->told = true;
+        ticket_await_start(op->ticket, c);
+        pthread_mutex_unlock(&op->registry->lock);
+        start_op_free(op);
+        exit_failed(c, res->stage, res->errnum);
+}
+
+/* The identity of the child needs it: when files are short, wait until one can be opened. */
+static uint64_t start_ticks_of(pid_t pid)
+{
+        const struct timespec nap = {.tv_nsec = 5 * 1000 * 1000};
+        struct procfs_stat st = {0};
+
+        while (procfs_stat(pid, &st) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                nanosleep(&nap, NULL);
+        return st.start_ticks;
+}
+
+/* Under the lock: what was sent to all while this one had no pidfd yet, or its parent's death. */
+static void catch_up(struct registry *r, struct child *c)
+{
+        if (r->all_signo && (c->rec.daemon || !r->all_daemonic))
+                sys_pidfd_send_signal(c->pidfd, r->all_signo, 0);
+        child_notice_orphaned(c);
+}
+
+void start_op_started(struct start_op *op, const struct start_result *res)
+{
+        struct registry *r = op->registry;
+        struct child *c = op->child;
+        uint64_t ticks = start_ticks_of(res->pid);
+        struct list done = LIST_INIT(done);
+
+        pthread_mutex_lock(&r->lock);
+        take_result(r, c, op, res, ticks);
+        if (res->stage == STAGE_NONE) {
+                c->rec.state = PROCESS_STARTED;
+                child_arm_timeout(c, 0);
+                waiters_started(c, &done);
+                /* Before its exit can be seen, so that the two reach the writer in this order. */
+                child_record_start(c);
+                catch_up(r, c);
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (res->stage != STAGE_NONE) {
+                start_failed(op, res);
+                return;
+        }
+        log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
+        reaper_watch(c);
+        tickets_finish(&done);
+        start_op_finish(op, NULL);
+}
