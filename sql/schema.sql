@@ -25,6 +25,8 @@ CREATE TABLE process (
     daemon          INTEGER NOT NULL CHECK (daemon IN (0, 1)),
     argv            TEXT NOT NULL,        -- JSON array
     cwd             TEXT,
+    run_as_user     TEXT,                 -- as it was asked for, or inherited; NULL: the daemon's
+    run_as_group    TEXT,
     env             TEXT NOT NULL,        -- JSON array: names only
     labels          TEXT NOT NULL,        -- JSON object
     stdout          TEXT NOT NULL CHECK (stdout IN ('log', 'null')),
@@ -93,7 +95,7 @@ CREATE TABLE event (
 CREATE VIEW processes AS
 SELECT p.id, p.name, p.identity, p.parent, p.state, p.daemon, p.start_method, p.pid, p.exitcode,
        p.exit_reason, p.exit_errno, p.exit_stage, p.exit_detail, p.core_dumped, p.oom, p.requested_by,
-       p.argv, p.cwd, p.env, p.labels,
+       p.argv, p.cwd, p.env, p.labels, p.run_as_user, p.run_as_group,
        strftime('%Y-%m-%dT%H:%M:%S', p.created_at / 1000000, 'unixepoch')
            || printf('.%06dZ', p.created_at % 1000000) AS created_at,
        strftime('%Y-%m-%dT%H:%M:%S', p.started_at / 1000000, 'unixepoch')

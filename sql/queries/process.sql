@@ -7,7 +7,7 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
        stdout, stderr, timeout_us, grace_us, on_parent_death, created_at, started_at, stopped_at, joined_at,
        pid, start_ticks, exitcode, exit_reason, exit_errno, exit_stage, exit_detail, core_dumped, oom,
        requested_by, user_us, system_us, maxrss_bytes, minflt, majflt, inblock, oublock, nvcsw, nivcsw,
-       stdout_bytes, stderr_bytes
+       stdout_bytes, stderr_bytes, run_as_user, run_as_group
 
 -- fragment: filter
        (:states = 0 OR instr(:state_names, ',' || state || ','))
@@ -28,10 +28,10 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
 -- name: process_insert
 INSERT INTO process (id, name, identity, parent, lineage, state, start_method, daemon, argv, cwd, env, labels,
                      stdout, stderr, timeout_us, grace_us, on_parent_death, created_at, boot, request,
-                     idempotency_key, idempotency_fingerprint)
+                     run_as_user, run_as_group, idempotency_key, idempotency_fingerprint)
 VALUES (:id, :name, :identity, :parent, :lineage, :state, :start_method, :daemon, :argv, :cwd, :env, :labels,
         :stdout, :stderr, :timeout, :grace, :on_parent_death, :created_at, :boot, :request,
-        :idempotency_key, :idempotency_fingerprint);
+        :run_as_user, :run_as_group, :idempotency_key, :idempotency_fingerprint);
 
 -- name: process_next_child
 -- The next number under a parent; consumed by construction.
@@ -49,7 +49,8 @@ SELECT state, request, idempotency_key IS NOT NULL FROM process WHERE id = :id;
 UPDATE process
    SET state = 'starting', start_method = :start_method, daemon = :daemon, argv = :argv,
        cwd = :cwd, env = :env, labels = :labels, stdout = :stdout, stderr = :stderr, timeout_us = :timeout,
-       grace_us = :grace, on_parent_death = :on_parent_death, boot = :boot
+       grace_us = :grace, on_parent_death = :on_parent_death, run_as_user = :run_as_user,
+       run_as_group = :run_as_group, boot = :boot
  WHERE id = :id AND state = 'initial';
 
 -- name: process_started
@@ -93,7 +94,7 @@ UPDATE process SET name = :name WHERE id = :id;
 UPDATE process
    SET request = :request, start_method = :start_method, daemon = :daemon, argv = :argv, cwd = :cwd, env = :env,
        labels = :labels, stdout = :stdout, stderr = :stderr, timeout_us = :timeout, grace_us = :grace,
-       on_parent_death = :on_parent_death
+       on_parent_death = :on_parent_death, run_as_user = :run_as_user, run_as_group = :run_as_group
  WHERE id = :id AND state = 'initial';
 
 -- name: process_close

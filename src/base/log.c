@@ -2,7 +2,9 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +20,30 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 void log_set_level(enum log_level level)
 {
         max_level = level;
+}
+
+/* Whoever reads our stderr may have stopped to: a line that finds no room is dropped, and counted, so that no
+ * thread of ours ever waits for it. A line is shorter than PIPE_BUF: where there is room, it goes in whole. */
+static void put(const char *line, size_t n)
+{
+        static atomic_uint dropped;
+        struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+        char note[96];
+        unsigned lost;
+
+        if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)) {
+                dropped++;
+                return;
+        }
+        lost = atomic_exchange(&dropped, 0);
+        if (lost) {
+                int len = snprintf(note, sizeof(note), "event=log.dropped level=warn lines=%u\n", lost);
+
+                if (write(STDERR_FILENO, note, (size_t)len) < 0)
+                        dropped += lost;
+        }
+        if (write(STDERR_FILENO, line, n) < 0)
+                dropped++;
 }
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
@@ -40,9 +66,7 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
                 n = sizeof(line) - 1;
         line[n++] = '\n';
 
-        /* Nobody can be told that stderr is gone. */
-        if (write(STDERR_FILENO, line, (size_t)n) < 0)
-                errno = saved;
+        put(line, (size_t)n);
         errno = saved;
 }
 

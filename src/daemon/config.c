@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,11 +41,25 @@ static int set_socket(struct config *c, const char *text)
         return set_path(c->socket_path, text);
 }
 
+/* HOST:PORT or [HOST]:PORT, with a port in decimal. */
+static bool is_address(const char *text)
+{
+        const char *colon = strrchr(text, ':');
+        size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+
+        if (!colon || colon == text || digits < 1 || digits > 5 || colon[1 + digits] ||
+            atoi(colon + 1) > 65535)
+                return false;
+        if (*text == '[')
+                return colon[-1] == ']' && colon - text > 2;
+        return !memchr(text, ':', (size_t)(colon - text));
+}
+
 static int set_listen(struct config *c, const char *text)
 {
         if (!strcmp(text, "none"))
                 text = "";
-        else if (!strrchr(text, ':') || strlen(text) >= sizeof(c->listen))
+        else if (!is_address(text) || strlen(text) >= sizeof(c->listen))
                 return -1;
         snprintf(c->listen, sizeof(c->listen), "%s", text);
         return 0;
@@ -96,8 +112,8 @@ static const struct setting settings[] = {
         {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", set_listen},
         {"stop-timeout", "CRECHE_STOP_TIMEOUT", "SECONDS|none",
          "when stopping, kill what has not ended by then (none)", set_stop_timeout},
-        {"log-budget", "CRECHE_LOG_BUDGET", "BYTES", "disk for each output stream of a process (67108864)",
-         set_log_budget},
+        {"log-budget", "CRECHE_LOG_BUDGET", "BYTES",
+         "disk for each output stream of a process, at least 65536 (67108864)", set_log_budget},
         {"log-level", "CRECHE_LOG_LEVEL", "error|warn|info|debug", "what is told on stderr (info)",
          set_log_level},
 };
@@ -121,13 +137,16 @@ static void print_help(void)
 static void default_path(char out[PATH_MAX], const char *variable, const char *fallback, const char *leaf)
 {
         const char *base = getenv(variable), *home = getenv("HOME");
+        const struct passwd *pw;
 
         if (base && *base == '/')
                 snprintf(out, PATH_MAX, "%s/%s", base, leaf);
         else if (*fallback == '/')
                 snprintf(out, PATH_MAX, "%s/%s", fallback, leaf);
-        else
-                snprintf(out, PATH_MAX, "%s/%s/%s", home && *home == '/' ? home : "/tmp", fallback, leaf);
+        else if (home && *home == '/')
+                snprintf(out, PATH_MAX, "%s/%s/%s", home, fallback, leaf);
+        else if ((pw = getpwuid(geteuid())))
+                snprintf(out, PATH_MAX, "%s/%s/%s", pw->pw_dir, fallback, leaf);
 }
 
 static void set_defaults(struct config *c)
@@ -205,6 +224,8 @@ int config_read(int argc, char **argv, struct config *c, struct err *e)
         rc = read_options(argc, argv, c, e);
         if (rc)
                 return rc;
+        if (!*c->state_dir)
+                return err_set(e, ERR_INVALID, 0, "no HOME, and no home in passwd: say --state-dir");
         if (snprintf(c->database, PATH_MAX, "%s/registry.db", c->state_dir) >= PATH_MAX)
                 return err_set(e, ERR_INVALID, 0, "state-dir: the path is too long");
         return 0;

@@ -34,7 +34,11 @@ static int load(int dir, const char *name, char text[TOKEN_MAX], struct err *e)
         }
         text[strcspn(text, "\r\n")] = '\0';
         if (strlen(text) < 2 * KEY_BYTES)
-                return err_set(e, ERR_INVALID, 0, "%s is shorter than %d characters", name, 2 * KEY_BYTES);
+                return err_set(e, ERR_INVALID, 0,
+                               "the file '%s' of the state directory is shorter than %d characters: remove "
+                               "it to have a "
+                               "new one made",
+                               name, 2 * KEY_BYTES);
         return 0;
 }
 

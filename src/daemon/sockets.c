@@ -116,6 +116,30 @@ static int remove_stale(const struct sockaddr_un *a, struct err *e)
         return 0;
 }
 
+/* Whoever may rename what is in there may put a socket of his own in the place of ours. The folder above it
+ * counts as well: the default for a user without a runtime folder is /tmp/creche-UID/creche. */
+static int check_socket_dir(const char *path, struct err *e)
+{
+        char dir[PATH_MAX];
+        struct stat st;
+        char *slash;
+
+        snprintf(dir, sizeof(dir), "%s", path);
+        for (int i = 0; i < 2 && *dir; i++) {
+                if (lstat(dir, &st) < 0)
+                        return err_set(e, ERR_INTERNAL, errno, "looking at %s", dir);
+                if (!S_ISLNK(st.st_mode) && ((st.st_uid != geteuid() && st.st_uid != 0) ||
+                                             ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))))
+                        return err_set(e, ERR_INVALID, 0,
+                                       "others can change what is in %s: no place for a socket", dir);
+                if (S_ISLNK(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
+                        return err_set(e, ERR_INVALID, 0, "%s is a link of uid %u", dir, st.st_uid);
+                slash = strrchr(dir, '/');
+                *slash = '\0';
+        }
+        return 0;
+}
+
 static int listen_unix(const char *path, struct err *e)
 {
         CLEANUP(closep) int fd = -1;
@@ -126,7 +150,8 @@ static int listen_unix(const char *path, struct err *e)
 
         snprintf(dir, sizeof(dir), "%s", path);
         *strrchr(dir, '/') = '\0';
-        if (unix_address(path, &a, e) < 0 || (*dir && make_dirs(dir, e) < 0) || remove_stale(&a, e) < 0)
+        if (unix_address(path, &a, e) < 0 ||
+            (*dir && (make_dirs(dir, e) < 0 || check_socket_dir(dir, e) < 0)) || remove_stale(&a, e) < 0)
                 return -1;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)

@@ -136,7 +136,7 @@ int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e)
         if (path_of(l, id, stream, path, sizeof(path)) < 0)
                 return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
         fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-        if (fd < 0 && errno == ENOENT)
+        if (fd < 0 && (errno == ENOENT || errno == ELOOP))
                 return err_set(e, ERR_NO_LOG, 0, "process %" PRId64 " has no such log", id);
         return fd < 0 ? err_set(e, ERR_TRY_AGAIN, errno, "opening a log") : fd;
 }

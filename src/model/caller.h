@@ -23,7 +23,7 @@ enum scope {
         SCOPE_ALL = 63,
 };
 
-enum { CALLER_SUBTREE_MAX = 512 };
+enum { CALLER_SUBTREE_MAX = 512, CALLER_NAME_MAX = 256 };
 
 struct caller {
         int64_t process;                   /* its id; 0: an operator */
@@ -32,6 +32,7 @@ struct caller {
         char identity[CALLER_SUBTREE_MAX]; /* of the process; "" for an operator */
         char subtree
                 [CALLER_SUBTREE_MAX]; /* what the lineage of its descendants begins with; "" for an operator */
+        char user[CALLER_NAME_MAX], group[CALLER_NAME_MAX]; /* as whom a process runs; "": as the daemon */
         char who[64]; /* for requested_by and logs: "uid 0", "the operator's token", "process 17" */
 };
 

@@ -72,8 +72,9 @@ struct process {
         char *requested_by; /* "terminate by uid 0": the last signal that we sent; NULL: none */
         char *argv_json;    /* JSON array */
         char *cwd;
-        char *env_json;                                        /* JSON array: names, never values */
-        char *labels_json;                                     /* JSON object */
+        char *user, *group; /* as whom it runs, as it was asked for; NULL: as the daemon */
+        char *env_json;     /* JSON array: names, never values */
+        char *labels_json;  /* JSON object */
         int64_t created_us, started_us, stopped_us, joined_us; /* 0: not yet */
         struct rusage rusage;                                  /* valid when has_rusage */
         bool has_rusage;

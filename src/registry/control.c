@@ -360,19 +360,19 @@ static void update_done(struct store_job *job, const struct err *e)
         op_finish(op, e);
 }
 
-static int take_respec(struct control_op *op, struct spec *s, const char *body, const struct process *old,
-                       struct err *e)
+static int take_respec(struct control_op *op, const struct caller *who, struct spec *s, const char *body,
+                       const struct process *old, struct err *e)
 {
-        struct account a = op->registry->account;
+        struct account a;
 
-        if ((s->user || s->group) && account_resolve(s->user, s->group, &a, e) < 0)
+        if (registry_resolve_account(op->registry, who, s, &a, e) < 0)
                 return -1;
         op->respec = calloc(1, sizeof(*op->respec));
         op->request = strdup(body);
         if (!op->respec || !op->request)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         *op->respec = (struct process){.id = op->id,
-                                       .cwd = strdup(s->cwd ? s->cwd : a.home),
+                                       .cwd = strdup(s->cwd ? s->cwd : account_directory(&a)),
                                        .start_method = s->start_method,
                                        .daemon = s->daemon < 0 ? old->daemon : s->daemon,
                                        .out = s->out,
@@ -380,6 +380,8 @@ static int take_respec(struct control_op *op, struct spec *s, const char *body, 
                                        .timeout_us = s->timeout_us,
                                        .grace_us = s->grace_us,
                                        .on_parent_death = s->on_parent_death};
+        op->respec->user = TAKE_PTR(s->user);
+        op->respec->group = TAKE_PTR(s->group);
         op->respec->argv_json = TAKE_PTR(s->argv_json);
         op->respec->env_json = TAKE_PTR(s->env_json);
         op->respec->labels_json = TAKE_PTR(s->labels_json);
@@ -397,7 +399,7 @@ int registry_update(struct registry *r, const struct caller *who, int64_t id, co
                 return -1;
         if (owned && p->state != PROCESS_INITIAL)
                 return err_set(&t->err, ERR_ALREADY_STARTED, 0, "process has already started");
-        if (owned && take_respec(op, owned, body, p, &t->err) < 0)
+        if (owned && take_respec(op, who, owned, body, p, &t->err) < 0)
                 return -1;
         if (name && *name)
                 op->text = strdup(name);

@@ -70,7 +70,11 @@ static bool fill_record(struct process *p, struct spec *s, const struct account 
         p->argv_json = TAKE_PTR(s->argv_json);
         p->env_json = TAKE_PTR(s->env_json);
         p->labels_json = TAKE_PTR(s->labels_json);
-        p->cwd = s->cwd ? strdup(s->cwd) : strdup(a->home);
+        p->cwd = strdup(s->cwd ? s->cwd : account_directory(a));
+        free(p->user);
+        free(p->group);
+        p->user = dup_or_null(s->user);
+        p->group = dup_or_null(s->group);
         p->start_method = s->start_method;
         p->out = s->out;
         p->err = s->err;
@@ -96,13 +100,41 @@ static struct start_op *op_new(struct registry *r, struct spec *spec, struct tic
         return op;
 }
 
-static int resolve_account(struct registry *r, struct start_op *op, struct err *e)
+/* A process starts processes as itself: its token is no way to become somebody else. One that runs as root
+ * may name anybody, as it could without us. */
+static int resolve_for_process(const struct caller *who, struct spec *s, struct account *a, struct err *e)
 {
-        if (!op->spec->user && !op->spec->group) {
-                op->account = r->account;
-                return 0;
+        struct account own;
+
+        if (account_resolve(*who->user ? who->user : NULL, *who->group ? who->group : NULL, &own, e) < 0)
+                return err_wrap(e, "the account of %s", who->who);
+        if (own.uid != 0 && (s->user || s->group)) {
+                if (account_resolve(s->user ? s->user : who->user, s->group, a, e) < 0)
+                        return -1;
+                if (a->uid != own.uid || a->gid != own.gid)
+                        return err_set_at(e, ERR_FORBIDDEN, s->user ? "/user" : "/group",
+                                          "a process starts processes as its own user and group only");
         }
-        return account_resolve(op->spec->user, op->spec->group, &op->account, e);
+        if (own.uid == 0 && (s->user || s->group))
+                return account_resolve(s->user, s->group, a, e);
+        if (!s->user && *who->user)
+                s->user = strdup(who->user);
+        if (!s->group && *who->group)
+                s->group = strdup(who->group);
+        *a = own;
+        a->unprivileged = own.switches && own.uid != 0;
+        return 0;
+}
+
+int registry_resolve_account(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
+                             struct err *e)
+{
+        if (who->process)
+                return resolve_for_process(who, s, a, e);
+        if (s->user || s->group)
+                return account_resolve(s->user, s->group, a, e);
+        *a = r->account;
+        return 0;
 }
 
 static int may_start(struct start_op *op, const struct caller *who, struct err *e)
@@ -357,7 +389,8 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
         struct start_op *submitted;
 
-        if (!op || (spec->start && may_start(op, who, &t->err) < 0) || resolve_account(r, op, &t->err) < 0 ||
+        if (!op || (spec->start && may_start(op, who, &t->err) < 0) ||
+            registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0 ||
             new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
                 return -1;
         snprintf(op->parent_identity, sizeof(op->parent_identity), "%s", who->identity);
@@ -414,7 +447,7 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
 
         t->id = id;
         if (!op || !(p = registry_find(r, who, id, &t->err)) || may_start_created(op, who, p, &t->err) < 0 ||
-            resolve_account(r, op, &t->err) < 0)
+            registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0)
                 return -1;
         op->was_initial = true;
         op->child->rec = *p;

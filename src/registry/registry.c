@@ -228,6 +228,8 @@ static void caller_of(struct caller *who, const struct process *p)
                 .process = p->id, .daemonic = p->daemon, .scopes = SCOPE_ALL & ~(unsigned)SCOPE_ADMIN};
         snprintf(who->identity, sizeof(who->identity), "%s", p->identity);
         snprintf(who->subtree, sizeof(who->subtree), "%s%" PRId64 "/", p->lineage, p->id);
+        snprintf(who->user, sizeof(who->user), "%s", p->user ? p->user : "");
+        snprintf(who->group, sizeof(who->group), "%s", p->group ? p->group : "");
         snprintf(who->who, sizeof(who->who), "process %" PRId64, p->id);
 }
 

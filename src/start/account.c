@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NSS_BUFFER = 65536 };
@@ -117,4 +118,11 @@ int account_resolve(const char *user, const char *group, struct account *a, stru
                                   "only a daemon that runs as root starts processes as somebody else");
         a->switches = geteuid() == 0;
         return a->switches ? resolve_groups(a, e) : 0;
+}
+
+const char *account_directory(const struct account *a)
+{
+        struct stat st;
+
+        return stat(a->home, &st) == 0 && S_ISDIR(st.st_mode) ? a->home : "/";
 }

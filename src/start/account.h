@@ -17,13 +17,17 @@
 enum { ACCOUNT_GROUPS_MAX = 64 };
 
 struct account {
-        bool switches; /* the ids differ from what a child has anyway and must be set */
+        bool switches;     /* the ids differ from what a child has anyway and must be set */
+        bool unprivileged; /* limits are set after the ids: the kernel says which it allows */
         uid_t uid;
         gid_t gid;
         gid_t groups[ACCOUNT_GROUPS_MAX];
         uint32_t groups_n;
         char name[64], home[256], shell[128];
 };
+
+/** Where its processes begin unless they are told: its home, or / when it has none that is there. */
+const char *account_directory(const struct account *a);
 
 /** Resolve @user and @group (names or decimal numbers; NULL: the daemon's own).
  * ERR_INVALID with pointer /user or /group: unknown, or we do not run as root and so cannot. */

@@ -161,9 +161,12 @@ void bootstrap_run(void *arg)
         own_files(b);
         check(b, STAGE_SESSION, syscall(SYS_setsid));
         reset_dispositions(b);
-        apply_limits(b);
+        if (!b->launch->limits_last)
+                apply_limits(b);
         open_stdio(b);
         become_user(b);
+        if (b->launch->limits_last)
+                apply_limits(b);
         check(b, STAGE_CWD, syscall(SYS_chdir, b->launch->cwd.text));
         syscall(SYS_umask, b->launch->umask);
         check(b, STAGE_SIGNALS,

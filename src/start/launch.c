@@ -130,6 +130,7 @@ static size_t collect_env(const char **env, const struct spec *spec, const struc
 static void set_ids(struct launch *l, const struct account *a)
 {
         l->has_ids = a->switches;
+        l->limits_last = a->unprivileged;
         l->uid = a->uid;
         l->gid = a->gid;
         l->groups_n = a->groups_n;

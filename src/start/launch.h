@@ -36,6 +36,7 @@ struct launch {
         int nice;
         bool has_nice;
         bool has_ids;
+        bool limits_last; /* after the ids: the kernel says what this user may have */
         uid_t uid;
         gid_t gid;
         uint32_t groups_n;

@@ -84,6 +84,8 @@ static void bind_launch(sqlite3_stmt *s, const struct process *p)
         db_bind_int_or_null(s, ":timeout", p->timeout_us);
         db_bind_int(s, ":grace", p->grace_us);
         db_bind_int_or_null(s, ":on_parent_death", p->on_parent_death);
+        db_bind_text(s, ":run_as_user", p->user);
+        db_bind_text(s, ":run_as_group", p->group);
 }
 
 int record_insert(struct db *db, const struct process *p, const struct record_extras *x, struct err *e)

@@ -48,6 +48,8 @@ enum column {
         COL_NIVCSW,
         COL_STDOUT_BYTES,
         COL_STDERR_BYTES,
+        COL_USER,
+        COL_GROUP,
         COL_COUNT,
 };
 
@@ -121,6 +123,8 @@ void row_read(sqlite3_stmt *s, struct process *p)
                 .daemon = integer(s, COL_DAEMON),
                 .argv_json = text(s, COL_ARGV),
                 .cwd = text(s, COL_CWD),
+                .user = text(s, COL_USER),
+                .group = text(s, COL_GROUP),
                 .env_json = text(s, COL_ENV),
                 .labels_json = text(s, COL_LABELS),
                 .out = (enum output)word(s, COL_STDOUT, output_parse),

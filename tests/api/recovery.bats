@@ -82,6 +82,19 @@ is_gone() { # PID
   assert_equal "$(sql 'SELECT state, exitcode, exit_reason, user_s >= 0 FROM processes' | uniq)" 'stopped|-10|signaled|1'
 }
 
+@test "creched is killed: a forkserver that stands still dies with it, and its children have their own exit codes" {
+  local id pid forkserver
+
+  start_creche
+  id=$(start_blocked '{"start_method": "forkserver"}')
+  pid=$(field "$id" .pid)
+  forkserver=$(ps -o ppid= "$pid" | tr -d ' ')
+  kill -STOP "$forkserver"
+  kill_daemon
+  kill -USR1 "$pid"
+  assert_equal "$(exitcode_of "$id")" -10
+}
+
 @test "creched is killed: in the middle of many that start and end, no exit code is wrong" {
   local i
 
