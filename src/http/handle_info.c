@@ -60,9 +60,16 @@ static void add_counts(struct strbuf *b, const struct registry_info *info)
 
 static void add_health(struct strbuf *b, const struct registry_info *info)
 {
-        strbuf_str(b, info->init_pid ? ",\"health\":\"ok\",\"health_reasons\":[]"
-                                     : ",\"health\":\"degraded\",\"health_reasons\":[\"creche-init is "
-                                       "gone: nobody restarts the daemon\"]");
+        bool degraded = !info->init_pid || info->unwritten;
+
+        strbuf_printf(b, ",\"health\":\"%s\",\"health_reasons\":[", degraded ? "degraded" : "ok");
+        if (!info->init_pid)
+                strbuf_json_str(b, "creche-init is gone: nobody restarts the daemon");
+        if (!info->init_pid && info->unwritten)
+                strbuf_char(b, ',');
+        if (info->unwritten)
+                strbuf_json_str(b, "exits cannot be written to the database: is the disk full?");
+        strbuf_char(b, ']');
 }
 
 static void add_daemon(struct strbuf *b, const struct http *h, const struct registry_info *info)

@@ -48,13 +48,18 @@ static void on_retry(struct timer *timer, void *done)
 static void try_later(struct child *c, const struct err *e)
 {
         struct registry *r = c->registry;
+        bool first;
 
-        log_error("process.exit_not_recorded", "id=%" PRId64 " pid=%d error=%s", c->rec.id, c->rec.pid,
-                  log_quote(e->msg));
         pthread_mutex_lock(&r->lock);
+        first = !c->unwritten;
+        c->unwritten = true;
+        r->unwritten += first;
         c->timer.fire = on_retry;
         registry_set_timer(r, &c->timer, clock_mono_us() + RETRY_US);
         pthread_mutex_unlock(&r->lock);
+        if (first)
+                log_error("process.exit_not_recorded", "id=%" PRId64 " pid=%d error=%s", c->rec.id,
+                          c->rec.pid, log_quote(e->msg));
 }
 
 /* Under the lock. The death of a parent does nothing to its children but to those that asked for it. */
@@ -134,6 +139,7 @@ static void ended_done(struct store_job *job, const struct err *e)
         }
         pthread_mutex_lock(&r->lock);
         publish(c);
+        r->unwritten -= c->unwritten;
         log_end(&c->rec);
         if (c->rec.on_parent_death && c->in_table)
                 r->on_parent_death_n--;

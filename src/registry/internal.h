@@ -75,6 +75,7 @@ struct child {
         uint32_t peer;
         bool watched;                  /* its pidfd is in the reaper's epoll */
         bool exit_seen;                /* it is dead; its end is asked for or being recorded */
+        bool unwritten;                /* its end could not be written yet; it is counted */
         bool undone;                   /* it never existed, which is still to be recorded */
         bool told;                     /* its parent has told how it ended, or cannot any more */
         unsigned epoch;                /* of settling, when exit_seen */
@@ -115,6 +116,7 @@ struct registry {
         struct timers timers;
         bool stopping, shut;
         size_t on_parent_death_n; /* children that want to know */
+        size_t unwritten;         /* children of which this is true */
         int all_signo; /* what registry_signal_all() sent last, and whether to daemonic ones only */
         bool all_daemonic;
         _Atomic size_t starts_outside; /* starts that were let in and are not in the table yet */

@@ -269,6 +269,7 @@ int registry_info(struct registry *r, struct registry_info *info, struct err *e)
         snprintf(info->instance, sizeof(info->instance), "%s", store_instance(r->store));
         pthread_mutex_lock(&r->lock);
         info->init_pid = r->init.number ? r->init_pid : 0;
+        info->unwritten = r->unwritten;
         pthread_mutex_unlock(&r->lock);
         info->stopping = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
         return 0;

@@ -173,7 +173,8 @@ struct registry_info {
         int64_t counts[PROCESS_STATE_COUNT];
         char instance[40]; /* of the database */
         char boot_id[40];
-        int init_pid; /* 0: creche-init is gone (degraded) */
+        int init_pid;     /* 0: creche-init is gone (degraded) */
+        size_t unwritten; /* processes whose end could not be written yet */
         bool stopping;
 };
 
