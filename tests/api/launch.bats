@@ -164,7 +164,7 @@ refused() { # JSON POINTER
   local home
 
   home=$(getent passwd "$EUID" | cut -d: -f6)
-  assert_equal "$(output_everywhere '{"argv": ["pwd", "-P"]}')" "$(cd "$home" && pwd -P)"
+  assert_equal "$(output_everywhere '{"argv": ["pwd", "-P"]}')" "$(cd "$home" 2>/dev/null && pwd -P || echo /)"
   mkdir "$BATS_TEST_TMPDIR/a b"
   assert_equal "$(output_everywhere "{\"argv\": [\"pwd\", \"-P\"], \"cwd\": \"$BATS_TEST_TMPDIR/a b\"}")" "$(cd "$BATS_TEST_TMPDIR/a b" && pwd -P)"
   assert_equal "$(api POST /v1/processes '{"argv": ["true"], "cwd": "/"}' | jq -r .cwd)" /
