@@ -91,7 +91,8 @@ static inline void on_born(const struct forkserver_peer *peer, void *arg)
 {
         struct rig *r = arg;
 
-        if (r->born) {
+        if (r->born) { /* it has died, or there would be no other; the test may have reaped it */
+                waitpid(r->peer.pid, NULL, 0);
                 close(r->peer.zombie_fd);
                 close(r->peer.pidfd);
         }

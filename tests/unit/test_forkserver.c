@@ -114,8 +114,6 @@ TEST(a_forkserver_that_dies_at_once_is_tried_a_few_times_only)
         CHECK_FAILS(start(&r, START_FORKSERVER, &spec, -1, &e), ERR_TRY_AGAIN);
         CHECK_INT(r.slot->pid, 0);
         CHECK(r.born >= 1 && r.born <= 3);
-        for (int i = 1; i < r.born; i++)
-                CHECK(wait(NULL) > 0);
         rig_end(&r);
 }
 
