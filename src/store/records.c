@@ -22,6 +22,9 @@ static int publish(struct db *db, int64_t id, const char *type, struct err *e)
 
 static int entered(struct db *db, int64_t id, enum process_state from, enum process_state to, struct err *e)
 {
+        if (!process_state_may(from, to))
+                return err_set(e, ERR_INTERNAL, 0, "no process goes from %s to %s", process_state_name(from),
+                               process_state_name(to));
         db->tally[from]--;
         db->tally[to]++;
         return publish(db, id, process_state_name(to), e);
