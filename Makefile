@@ -10,12 +10,13 @@ help: ## list the targets (this)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+comma := ,
 
 # ---------------------------------------------------------------------------------- configuration
 
 VERSION := 0.1.0
 SAN     ?=
-BUILD   ?= build$(if $(SAN),/$(SAN))
+BUILD   ?= build$(if $(SAN),/$(SAN))$(if $(KILLPOINTS),/killpoints)
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -41,6 +42,14 @@ endif
 ifdef COVERAGE
 HARDEN   :=
 SANITIZE += --coverage -fprofile-update=atomic
+endif
+
+# Builds that die where they are told to: see base/killpoint.h.
+ifdef KILLPOINTS
+CPPFLAGS    += -DCRECHE_KILLPOINTS
+POINT_SRC   := tests/crash/killpoint.c
+INIT_POINTS := tests/crash/init_points.c
+INIT_WRAP   := $(addprefix -Wl$(comma)--wrap=,fork execve kill sigtimedwait waitid syscall sendmsg recvmsg)
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla
@@ -73,6 +82,7 @@ MAIN_SRC  := $(wildcard src/creched.c src/creche.c)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
+WITNESS   := $(BUILD)/tests/crash/witness
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
@@ -85,8 +95,8 @@ programs = $(patsubst %.c,$(BUILD)/%,$(filter $(dir $(firstword $(1)))test_%,$(1
 helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
 
 LIB      := $(BUILD)/libcreche.a
-LIB_OBJ  := $(call obj,$(LIB_SRC)) $(addsuffix .o,$(GEN))
-OBJ      := $(call obj,$(LIB_SRC) $(INIT_SRC) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
+LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN))
+OBJ      := $(call obj,tests/crash/witness.c $(LIB_SRC) $(POINT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST))
 
@@ -119,7 +129,7 @@ lint: $(GEN_H) ## layers, format, static analysis, spelling
 format: ## put all C into the house's format
 	clang-format -i $(wildcard src/*.c src/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
-tests: $(TESTS) ## build the test programs, run none
+tests: $(TESTS) $(WITNESS) ## build the test programs, run none
 
 test-unit: all $(call programs,$(UNIT_SRC)) ## C tests of the layers
 	@$(TEST) unit
@@ -172,7 +182,7 @@ $(OBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_H)
 
 # It runs between vfork and exec, on a borrowed stack in shared memory: nothing may be woven into it,
 # and gcov's execve, which would write files there, must not replace the real one.
-$(BUILD)/obj/src/start/bootstrap.o: PLAIN = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
+$(BUILD)/obj/src/start/bootstrap.o $(BUILD)/obj/tests/crash/killpoint.o: PLAIN = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-execve -fno-builtin-fork
 
 $(addsuffix .o,$(GEN)): %.o: %.c $(BUILD)/flags
@@ -195,8 +205,8 @@ $(LIB): $(LIB_OBJ) $(wildcard $(addprefix src/,$(LAYERS)))
 	@rm -f $@
 	$(call say,AR)$(AR) rcs $@ $(LIB_OBJ)
 
-$(BUILD)/creche-init: $(call obj,$(INIT_SRC))
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(BUILD)/creche-init: $(call obj,$(INIT_SRC) $(POINT_SRC) $(INIT_POINTS))
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) $(INIT_WRAP) -o $@ $^
 
 $(BUILD)/creched: $(BUILD)/obj/src/creched.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -223,5 +233,10 @@ WRAP_ALL = $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]
 $(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)
 $(call programs,$(SEAM_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(SEAM_SRC)) $(LIB) src/base/sys.h
 	$(call say,LD)$(LINK_TEST)
+
+# Static: it is started thousands of times.
+$(WITNESS): $(BUILD)/obj/tests/crash/witness.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(SANITIZE) -static-pie -o $@ $^
 
 -include $(OBJ:.o=.d) $(addsuffix .d,$(GEN))

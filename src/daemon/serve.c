@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "daemon/keys.h"
 #include "daemon/sockets.h"
 #include "http/server.h"
@@ -172,6 +173,7 @@ static void print_next_steps(const struct server *s)
 /* Once for each creche-init: who waits for the line has read it. */
 static void say_ready(struct server *s)
 {
+        KILLPOINT("serve.ready");
         log_info("ready", "socket=%s url=%s pid=%d restarts=%u", log_quote(s->config->socket_path),
                  log_quote(s->url), getpid(), s->restarts);
         if (!s->was_ready) {
@@ -180,6 +182,7 @@ static void say_ready(struct server *s)
                 fflush(stdout);
         }
         registry_ready(s->registry);
+        KILLPOINT("serve.told_ready");
 }
 
 /* The signal that has come; 0: none. */
@@ -270,11 +273,14 @@ static int stop(struct server *s)
         int status;
 
         log_info("stop.begin", "pid=%d", getpid());
+        KILLPOINT("stop.begun");
         status = join_all(s);
+        KILLPOINT("stop.joined");
         registry_release_waiters(s->registry);
         http_stop(s->http, HTTP_GRACE_US);
         registry_shut(s->registry);
         logs_end(s->logs);
+        KILLPOINT("stop.shut");
         unlink(s->config->socket_path);
         log_info("stop.done", "pid=%d status=%d", getpid(), status);
         return status;
@@ -286,6 +292,7 @@ static int restart(struct server *s, const char *why, int64_t grace_us)
         log_info("restart", "reason=%s", log_quote(why));
         registry_release_waiters(s->registry);
         http_stop(s->http, grace_us);
+        KILLPOINT("restart.exit");
         _exit(STATUS_RESTART);
 }
 

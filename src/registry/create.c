@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/sys.h"
@@ -296,6 +297,7 @@ static void repeat(struct start_op *op)
         struct child *c;
         struct err e = {0};
 
+        KILLPOINT("create.repeat");
         t->id = op->existing.id;
         t->replayed = true;
         pthread_mutex_lock(&r->lock);
@@ -336,6 +338,7 @@ static void begin(struct start_op *op)
 {
         struct registry *r = op->registry;
 
+        KILLPOINT("start.durable");
         op->ticket->id = op->child->rec.id;
         pthread_mutex_lock(&r->lock);
         op->child->durable = true;
@@ -396,6 +399,7 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         snprintf(op->parent_identity, sizeof(op->parent_identity), "%s", who->identity);
         if (body && !(op->request = strdup(body)))
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        KILLPOINT("create");
         op->job = (struct store_job){.run = create_run, .done = create_done};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
@@ -454,6 +458,7 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
         free(TAKE_PTR(p));
         if (!fill_record(&op->child->rec, op->spec, &op->account))
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        KILLPOINT("start.claim");
         op->job = (struct store_job){.run = claim_run, .done = claim_done};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/sys.h"
@@ -57,6 +58,7 @@ static void leave_to_client(struct recovery *rec, int64_t id)
         }
         *op = (struct unstarted_op){.job = {.run = unstarted_run, .done = unstarted_done}, .id = id};
         rec->unstarted++;
+        KILLPOINT("recover.unstarted");
         store_submit(rec->registry->store, &op->job);
 }
 
@@ -100,6 +102,7 @@ static void declare_lost(struct recovery *rec, const struct process *p, const ch
                 return;
         rec->ended++;
         see(c);
+        KILLPOINT("recover.lost");
         exit_lost(c, why);
 }
 
@@ -111,6 +114,7 @@ static void declare_failed(struct recovery *rec, const struct process *p)
                 return;
         rec->ended++;
         see(c);
+        KILLPOINT("recover.failed");
         exit_failed(c, STAGE_NONE, 0);
 }
 
@@ -150,6 +154,7 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         if (!c)
                 return;
         rec->adopted++;
+        KILLPOINT("recover.adopt");
         c->pidfd = TAKE_FD(pidfd);
         c->peer = r->init_pid && st->ppid == r->init_pid ? PEER_INIT : PEER_NOBODY;
         c->rec.start_ticks = st->start_ticks;
@@ -169,6 +174,7 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         if (c->rec.out == OUTPUT_LOG || c->rec.err == OUTPUT_LOG)
                 logs_watch(r->config.logs, c->rec.id);
         reaper_watch(c);
+        KILLPOINT("recover.adopted");
 }
 
 /* A forkserver that dies with its daemon closes its files a moment before its children move. */
@@ -246,6 +252,7 @@ static void recover_row(const struct open_row *row, void *arg)
         struct recovery *rec = arg;
         const struct process *p = row->process;
 
+        KILLPOINT("recover.row");
         if (!row->same_boot)
                 declare_lost(rec, p, "the machine was restarted, or another one holds its database now");
         else if (p->state == PROCESS_STARTING)
@@ -313,10 +320,13 @@ int recover_run(struct registry *r, const struct boot *boot, struct err *e)
                 *e = rec.err;
                 return -1;
         }
+        KILLPOINT("recover.concluded");
         /* Whatever was concluded from the journal is durable before the journal is forgotten. */
         wait_for_writer(r);
+        KILLPOINT("recover.durable");
         journal_clear(r->journal);
         notice_orphaned(r);
+        KILLPOINT("recover.done");
         if (rec.adopted + rec.ended + rec.unstarted)
                 log_info("recover.done", "adopted=%zu ended=%zu unstarted=%zu", rec.adopted, rec.ended,
                          rec.unstarted);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "registry/internal.h"
 
 enum { PATH_BYTES = 4096 };
@@ -37,6 +38,7 @@ static int open_stdin(struct start_op *op, struct err *e)
         if (pipe2(pipes, O_CLOEXEC) < 0)
                 return err_set(e, ERR_TRY_AGAIN, errno, "making the standard input");
         fcntl(pipes[1], F_SETFL, O_NONBLOCK);
+        KILLPOINT("start.keep_stdin");
         pthread_mutex_lock(&c->registry->lock);
         c->stdin_fd = pipes[1];
         c->kept_stdin = peers_keep_stdin(c->registry, c->rec.id, pipes[1]) == 0;
@@ -91,12 +93,14 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
 
         if (!l)
                 return -1;
+        KILLPOINT("start.logs_made");
         in = open_stdin(op, e);
         if (e->kind != ERR_NONE)
                 return -1;
         op->slot = journal_claim(op->registry->journal, op->child->rec.id, e);
         if (!op->slot)
                 return -1;
+        KILLPOINT("start.slot_claimed");
         return starter_start(s, op->child->rec.start_method, l, op->slot, in, res, e);
 }
 
@@ -128,6 +132,7 @@ static void *starter_main(void *arg)
                 struct start_result res;
                 struct err e = {0};
 
+                KILLPOINT("start.taken");
                 if (clone_child(a.starter, op, &res, &e) < 0)
                         start_op_undo(op, &e);
                 else

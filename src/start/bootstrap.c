@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/killpoint.h"
+
 enum { KERNEL_SIGNALS = 64, KERNEL_SIGSET_BYTES = 8, LOG_MODE = 0600 };
 
 /* The kernel's struct sigaction, which is not glibc's. */
@@ -158,12 +160,15 @@ void bootstrap_run(void *arg)
         const struct bootstrap *b = arg;
         const unsigned long empty_mask = 0;
 
+        KILLPOINT("child.born");
         own_files(b);
         check(b, STAGE_SESSION, syscall(SYS_setsid));
+        KILLPOINT("child.session_made");
         reset_dispositions(b);
         if (!b->launch->limits_last)
                 apply_limits(b);
         open_stdio(b);
+        KILLPOINT("child.stdio_opened");
         become_user(b);
         if (b->launch->limits_last)
                 apply_limits(b);
@@ -171,5 +176,6 @@ void bootstrap_run(void *arg)
         syscall(SYS_umask, b->launch->umask);
         check(b, STAGE_SIGNALS,
               syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty_mask, NULL, KERNEL_SIGSET_BYTES));
+        KILLPOINT("child.exec");
         exec_first(b);
 }

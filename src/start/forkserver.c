@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/socket.h"
@@ -79,7 +80,6 @@ static int make_pair(int *ours, int *theirs)
 static int exec_server(const char *exe, int start_fd, int zombie_fd, int journal_fd, pid_t *pid)
 {
         char *const argv[] = {(char *)FORKSERVER_NAME, NULL};
-        char *const envp[] = {NULL};
         posix_spawn_file_actions_t files;
         posix_spawnattr_t attr;
         sigset_t all, none;
@@ -96,7 +96,7 @@ static int exec_server(const char *exe, int start_fd, int zombie_fd, int journal
                                  POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
         posix_spawnattr_setsigdefault(&attr, &all);
         posix_spawnattr_setsigmask(&attr, &none);
-        rc = posix_spawn(pid, exe, &files, &attr, argv, envp);
+        rc = posix_spawn(pid, exe, &files, &attr, argv, killpoint_environ());
         posix_spawn_file_actions_destroy(&files);
         posix_spawnattr_destroy(&attr);
         return rc;
@@ -146,11 +146,13 @@ static int ask(struct forkserver *fs, const struct launch *l, const struct journ
 
         if (file < 0)
                 return err_set(e, ERR_TRY_AGAIN, errno, "making a file for the forkserver");
+        KILLPOINT("forkserver.ask");
         if (socket_send(fs->start_fd, &req, sizeof(req), fds, stdin_fd >= 0 ? 2 : 1, 0) < 0) {
                 if (errno == EPIPE || errno == ECONNRESET)
                         return 1;
                 return err_set(e, ERR_TRY_AGAIN, errno, "asking the forkserver");
         }
+        KILLPOINT("forkserver.asked");
         if (socket_recv(fs->start_fd, reply, sizeof(*reply), fds, 0) != sizeof(*reply))
                 return 1;
         *pidfd = fds[0];
@@ -187,6 +189,7 @@ static int rescue(const struct journal_slot *slot, struct forkserver_reply *repl
         reply->pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
         if (!reply->pid)
                 return 1;
+        KILLPOINT("forkserver.rescue");
         await_exec(reply->pid);
         *pidfd = open_pidfd(reply->pid);
         return *pidfd < 0 ? 1 : 0;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/socket.h"
 #include "base/zombie.h"
 #include "start/bootstrap.h"
@@ -57,6 +58,7 @@ static bool serve_start(struct journal_slot *slots)
 
         if (got <= 0)
                 return false;
+        KILLPOINT("forkserver.start");
         if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && fds[0] >= 0 &&
             (!req.has_stdin || fds[1] >= 0)) {
                 reply.pid = fork_child(slots, &req, fds, &pidfd);
@@ -66,7 +68,11 @@ static bool serve_start(struct journal_slot *slots)
         }
         closep(&fds[0]);
         closep(&fds[1]);
-        return socket_send(FORKSERVER_START_FD, &reply, sizeof(reply), &pidfd, pidfd >= 0, 0) == 0;
+        KILLPOINT("forkserver.started");
+        if (socket_send(FORKSERVER_START_FD, &reply, sizeof(reply), &pidfd, pidfd >= 0, 0) < 0)
+                return false;
+        KILLPOINT("forkserver.told");
+        return true;
 }
 
 static bool serve_zombie(void)
@@ -79,8 +85,11 @@ static bool serve_zombie(void)
         closep(&fds[1]);
         if (got <= 0)
                 return false;
-        if (got == sizeof(msg) && zombie_serve(&msg))
-                return socket_send(FORKSERVER_ZOMBIE_FD, &msg, sizeof(msg), NULL, 0, 0) == 0;
+        KILLPOINT("forkserver.zombie_heard");
+        if (got == sizeof(msg) && zombie_serve(&msg) &&
+            socket_send(FORKSERVER_ZOMBIE_FD, &msg, sizeof(msg), NULL, 0, 0) < 0)
+                return false;
+        KILLPOINT("forkserver.zombie_served");
         return true;
 }
 
@@ -105,6 +114,7 @@ int forkserver_main(void)
 
         if (!slots || die_with_daemon() < 0)
                 return EXIT_FAILURE;
+        KILLPOINT("forkserver.begun");
         block_signals();
         prctl(PR_SET_NAME, FORKSERVER_NAME);
         for (;;) {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "base/killpoint.h"
 #include "base/sys.h"
 #include "start/forkserver.h"
 
@@ -53,7 +54,9 @@ static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct 
         pid_t pid;
 
         launch_relocate(l);
+        KILLPOINT("start.clone");
         pid = start_clone(flags, stack, &b, &pidfd);
+        KILLPOINT("start.cloned");
         if (pid < 0) {
                 bool again = errno == EAGAIN || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "store/db.h"
 #include "store/pool.h"
@@ -42,10 +43,12 @@ static int apply(struct db *db, const struct sql_migration *m, struct err *e)
         char version[64];
 
         snprintf(version, sizeof(version), "PRAGMA user_version = %d", m->version);
+        KILLPOINT("migration");
         if (sqlite3_exec(db->sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(db->sqlite, m->text, NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(db->sqlite, version, NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(db->sqlite, "COMMIT", NULL, NULL, NULL) == SQLITE_OK) {
+                KILLPOINT("migrated");
                 log_info("store.migrated", "version=%d name=%s", m->version, m->name);
                 return 0;
         }
@@ -153,6 +156,7 @@ int store_open(const char *path, const struct boot *boot, void (*fatal)(void *),
                 store_close(s);
                 return -1;
         }
+        KILLPOINT("store.opened");
         *out = s;
         return 0;
 }

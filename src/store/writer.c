@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/killpoint.h"
 #include "base/log.h"
 
 enum {
@@ -96,16 +97,20 @@ static int commit_batch(struct writer *w, struct list *batch, struct err *e)
 
         if (run_simple(db, SQL_BEGIN, e) < 0)
                 return -1;
+        KILLPOINT("commit.begun");
         list_for_each (node, batch)
                 if (run_job(db, container_of(node, struct store_job, link), e) < 0)
                         return -1;
+        KILLPOINT("commit.written");
         if (flush_counters(db, e) < 0)
                 return -1;
+        KILLPOINT("commit");
         if (run_simple(db, SQL_COMMIT, e) < 0) {
                 /* It may or may not be on the disk: only a process that opens the file anew can tell. */
                 w->dead = e->kind == ERR_UNAVAILABLE;
                 return -1;
         }
+        KILLPOINT("committed");
         db->main_children_stored = db->main_children;
         return 0;
 }
@@ -148,6 +153,7 @@ static void write_batch(struct writer *w, struct list *batch)
         if (e.kind != ERR_NONE)
                 log_error("store.commit_failed", "error=%s", log_quote(e.msg));
         finish_batch(batch, e.kind == ERR_NONE ? NULL : &e);
+        KILLPOINT("commit.told");
         if (w->dead && !was_dead)
                 w->fatal(w->fatal_arg);
 }
@@ -184,10 +190,12 @@ static void checkpoint(struct writer *w)
                 return;
         if (w->db->wal_frames < CHECKPOINT_FRAMES_MUST && !is_idle(w))
                 return;
+        KILLPOINT("checkpoint");
         /* Busy readers make it partial: the next one goes on. A failure here loses nothing: the log stays. */
         if (sqlite3_wal_checkpoint_v2(w->db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) !=
             SQLITE_OK)
                 log_warn("store.checkpoint_failed", "error=%s", log_quote(sqlite3_errmsg(w->db->sqlite)));
+        KILLPOINT("checkpointed");
         w->db->wal_frames = 0;
 }
 
