@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "registry/internal.h"
@@ -114,9 +115,11 @@ static void requested_done(struct store_job *job, const struct err *e)
         if (e)
                 log_warn("process.request_not_recorded", "id=%" PRId64 " error=%s", op->id,
                          log_quote(e->msg));
+        KILLPOINT("signal.recorded");
         pthread_mutex_lock(&op->registry->lock);
         op->ticket->delivered = send(op->child, op->signo, op->tree);
         pthread_mutex_unlock(&op->registry->lock);
+        KILLPOINT("signal.sent");
         op_finish(op, NULL);
 }
 
@@ -237,9 +240,11 @@ static void close_done(struct store_job *job, const struct err *e)
 {
         struct control_op *op = container_of(job, struct control_op, job);
 
+        KILLPOINT("close.recorded");
         if (!e)
                 wake_placeholder(op->registry, op->id, PROCESS_CLOSED);
         op_finish(op, e);
+        KILLPOINT("close.told");
 }
 
 static int delete_run(struct store_job *job, struct db *db, struct err *e)
@@ -254,10 +259,12 @@ static void delete_done(struct store_job *job, const struct err *e)
 {
         struct control_op *op = container_of(job, struct control_op, job);
 
+        KILLPOINT("delete.recorded");
         if (!e) {
                 wake_placeholder(op->registry, op->id, PROCESS_CLOSED);
                 logs_remove(op->registry->config.logs, op->id);
         }
+        KILLPOINT("delete.logs_removed");
         op_finish(op, e);
 }
 
@@ -452,20 +459,24 @@ int registry_stdin(struct registry *r, const struct caller *who, int64_t id, str
                       : no_stdin(r, who, id, e);
 }
 
+/* An end of file that was acknowledged is one, even if we are killed at once. */
 int registry_stdin_close(struct registry *r, const struct caller *who, int64_t id, struct err *e)
 {
+        bool closed = false, stuck = false;
         struct child *c;
-        bool closed = false;
 
         pthread_mutex_lock(&r->lock);
         c = find_stdin(r, who, id);
         if (c && c->stdin_fd >= 0) {
+                stuck = c->kept_stdin && peers_drop_stdin(r, id) < 0;
+                closed = !stuck;
+        }
+        if (closed) {
                 closep(&c->stdin_fd);
-                if (c->kept_stdin)
-                        peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, id);
                 c->kept_stdin = false;
-                closed = true;
         }
         pthread_mutex_unlock(&r->lock);
+        if (stuck)
+                return err_set(e, ERR_TRY_AGAIN, 0, "creche-init has no time");
         return closed ? 0 : no_stdin(r, who, id, e);
 }

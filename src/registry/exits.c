@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "registry/internal.h"
@@ -137,6 +138,7 @@ static void ended_done(struct store_job *job, const struct err *e)
                 try_later(c, e);
                 return;
         }
+        KILLPOINT("exit.recorded");
         pthread_mutex_lock(&r->lock);
         publish(c);
         r->unwritten -= c->unwritten;
@@ -152,7 +154,9 @@ static void ended_done(struct store_job *job, const struct err *e)
         table_remove(r, c);
         pthread_mutex_unlock(&r->lock);
 
+        KILLPOINT("exit.published");
         tickets_finish(&done);
+        KILLPOINT("exit.told");
         if (wake)
                 reaper_wake(r);
         table_left(r);
@@ -163,6 +167,7 @@ static void record(struct child *c, struct process *end)
 {
         struct registry *r = c->registry;
 
+        KILLPOINT("exit.seen");
         end->stopped_us = clock_now_us();
         if (end->out == OUTPUT_LOG)
                 end->log_bytes[STREAM_STDOUT] = logs_size(r->config.logs, c->rec.id, STREAM_STDOUT);
@@ -226,8 +231,9 @@ void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
                 .oom = -1,
                 .errnum = errnum,
                 .stage = bootstrap_stage_name(stage),
-                .detail = stage == STAGE_NONE ? strdup("the daemon was killed before it had run anything")
-                                              : NULL,
+                .detail = stage != STAGE_NONE ? NULL
+                          : c->pidfd < 0      ? strdup("the daemon was killed before it had run anything")
+                                              : strdup("it was killed before it had become its program"),
         };
         record(c, end);
 }
@@ -246,6 +252,7 @@ static void reap(struct registry *r, struct child *c)
         struct journal_slot *slot;
         siginfo_t si;
 
+        KILLPOINT("exit.reap");
         if (c->peer == PEER_SELF && c->pidfd >= 0) {
                 sys_waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG, NULL);
         } else if (c->peer == PEER_INIT || c->peer >= PEER_FORKSERVER) {
@@ -253,6 +260,7 @@ static void reap(struct registry *r, struct child *c)
                 peer_post(r, c->peer, ZOMBIE_REAP, c->rec.pid, 0);
                 pthread_mutex_unlock(&r->lock);
         }
+        KILLPOINT("exit.reaped");
         if (c->kept_stdin) {
                 pthread_mutex_lock(&r->lock);
                 peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, c->rec.id);

@@ -106,6 +106,7 @@ struct registry {
         struct journal *journal;
         struct forkserver *forkserver;
         struct account account; /* the daemon's own */
+        struct boot boot;
         _Atomic int64_t next_id;
         pid_t init_pid;
 
@@ -270,7 +271,10 @@ void peer_post(struct registry *r, uint32_t number, enum zombie_op op, pid_t pid
 void peers_flush(struct registry *r);
 void peer_event(struct registry *r, struct peer *p, uint32_t events);
 void peers_forkserver_born(const struct forkserver_peer *fp, void *arg);
+/* Under the lock: creche-init holds a duplicate of the stdin @fd of @id from now on, or does not any more, whenever
+ * we die. Not 0: it could not be told. A creche-init that is dead holds nothing. */
 int peers_keep_stdin(struct registry *r, int64_t id, int fd);
+int peers_drop_stdin(struct registry *r, int64_t id);
 
 /* recover.c */
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);

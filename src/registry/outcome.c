@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/sys.h"
@@ -63,6 +64,7 @@ static void undo_done(struct store_job *job, const struct err *e)
                 undo_later(op);
                 return;
         }
+        KILLPOINT("start.undone");
         start_op_leave_table(op, &op->err);
         start_op_finish(op, &op->err);
 }
@@ -73,6 +75,7 @@ void start_op_undo(struct start_op *op, const struct err *e)
         struct child *c = op->child;
 
         op->err = *e;
+        KILLPOINT("start.undo");
         pthread_mutex_lock(&r->lock);
         if (c->kept_stdin)
                 peer_post(r, PEER_INIT, ZOMBIE_DROP, 0, c->rec.id);
@@ -101,8 +104,10 @@ static void started_done(struct store_job *job, const struct err *e)
         if (!e)
                 slot = TAKE_PTR(c->slot);
         pthread_mutex_unlock(&c->registry->lock);
+        KILLPOINT("start.recorded");
         if (slot)
                 journal_release(c->registry->journal, slot);
+        KILLPOINT("start.slot_released");
         child_unref(c);
 }
 
@@ -139,12 +144,11 @@ void child_arm_timeout(struct child *c, int64_t ran_us)
 
 /* Under the lock: the child and what the clone told about it. */
 static void take_result(struct registry *r, struct child *c, struct start_op *op,
-                        const struct start_result *res, uint64_t ticks)
+                        const struct start_result *res, const struct procfs_stat *st)
 {
         c->pidfd = res->pidfd;
         c->rec.pid = res->pid;
-        c->rec.start_ticks = ticks;
-        c->rec.started_us = res->stage == STAGE_NONE ? clock_now_us() : 0;
+        c->rec.start_ticks = st->start_ticks;
         c->slot = TAKE_PTR(op->slot);
         if (res->forkserver) {
                 c->peer = PEER_FORKSERVER + res->forkserver;
@@ -180,14 +184,14 @@ static void start_failed(struct start_op *op, const struct start_result *res)
 }
 
 /* The identity of the child needs it: when files are short, wait until one can be opened. */
-static uint64_t start_ticks_of(pid_t pid)
+static struct procfs_stat look_at(pid_t pid)
 {
         const struct timespec nap = {.tv_nsec = 5 * 1000 * 1000};
         struct procfs_stat st = {0};
 
         while (procfs_stat(pid, &st) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
                 nanosleep(&nap, NULL);
-        return st.start_ticks;
+        return st;
 }
 
 /* Under the lock: what was sent to all while this one had no pidfd yet, or its parent's death. */
@@ -202,12 +206,15 @@ void start_op_started(struct start_op *op, const struct start_result *res)
 {
         struct registry *r = op->registry;
         struct child *c = op->child;
-        uint64_t ticks = start_ticks_of(res->pid);
+        struct procfs_stat st = look_at(res->pid);
+        /* Nobody waits for it in vfork any more: it runs its program, or it never will. */
+        bool runs = res->stage == STAGE_NONE && !st.never_execed;
         struct list done = LIST_INIT(done);
 
         pthread_mutex_lock(&r->lock);
-        take_result(r, c, op, res, ticks);
-        if (res->stage == STAGE_NONE) {
+        take_result(r, c, op, res, &st);
+        if (runs) {
+                c->rec.started_us = clock_now_us();
                 c->rec.state = PROCESS_STARTED;
                 child_arm_timeout(c, 0);
                 waiters_started(c, &done);
@@ -216,12 +223,15 @@ void start_op_started(struct start_op *op, const struct start_result *res)
                 catch_up(r, c);
         }
         pthread_mutex_unlock(&r->lock);
-        if (res->stage != STAGE_NONE) {
+        if (!runs) {
+                KILLPOINT("start.failed");
                 start_failed(op, res);
                 return;
         }
         log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
         reaper_watch(c);
+        KILLPOINT("start.watched");
         tickets_finish(&done);
         start_op_finish(op, NULL);
+        KILLPOINT("start.told");
 }

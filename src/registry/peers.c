@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/socket.h"
@@ -100,8 +101,11 @@ static bool deliver(struct registry *r, struct letter *l)
                 return true;
         if (p->full)
                 return false;
-        if (socket_send(p->fd, &l->msg, sizeof(l->msg), NULL, 0, MSG_DONTWAIT) == 0)
+        KILLPOINT("peer.send");
+        if (socket_send(p->fd, &l->msg, sizeof(l->msg), NULL, 0, MSG_DONTWAIT) == 0) {
+                KILLPOINT("peer.sent");
                 return true;
+        }
         if (errno == EAGAIN) {
                 struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = &p->source};
 
@@ -138,6 +142,7 @@ static void on_exit_message(struct registry *r, struct peer *p, const struct zom
         CLEANUP(child_unrefp) struct child *c = NULL;
         bool news = false;
 
+        KILLPOINT("peer.exit_heard");
         pthread_mutex_lock(&r->lock);
         c = table_find_pid(r, msg->pid);
         if (c) {
@@ -182,6 +187,7 @@ static void on_kept_message(struct registry *r, const struct zombie_msg *msg, in
 {
         struct child *c;
 
+        KILLPOINT("peer.kept_heard");
         pthread_mutex_lock(&r->lock);
         c = table_find(r, msg->id);
         if (c && c->stdin_fd < 0 && *fd >= 0) {
@@ -275,10 +281,12 @@ static void bury_forkserver(struct registry *r, struct peer *p)
 {
         siginfo_t si;
 
+        KILLPOINT("forkserver.bury");
         sys_pidfd_send_signal(p->pidfd, SIGKILL, 0);
         sys_waitid(P_PID, (id_t)p->pid, &si, WEXITED, NULL);
         log_warn("forkserver.ended", "pid=%d", p->pid);
         give_up(r, p);
+        KILLPOINT("forkserver.buried");
 }
 
 static void lose_peer(struct registry *r, struct peer *p)
@@ -324,6 +332,7 @@ void peers_forkserver_born(const struct forkserver_peer *fp, void *arg)
         struct registry *r = arg;
         bool placed = false;
 
+        KILLPOINT("forkserver.launched");
         pthread_mutex_lock(&r->lock);
         for (int i = 0; i < FORKSERVERS_MAX && !placed; i++) {
                 struct peer *p = &r->forkservers[i];
@@ -356,11 +365,22 @@ void registry_ready(struct registry *r)
         pthread_mutex_unlock(&r->lock);
 }
 
-int peers_keep_stdin(struct registry *r, int64_t id, int fd)
+/* To creche-init now, past the outbox: what is acknowledged after it must outlive us. */
+static int tell_init(struct registry *r, enum zombie_op op, int64_t id, const int *fd)
 {
-        struct zombie_msg msg = {.op = ZOMBIE_KEEP, .id = id};
+        struct zombie_msg msg = {.op = op, .id = id};
 
         if (!r->init.number)
                 return -1;
-        return socket_send(r->init.fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT);
+        return socket_send(r->init.fd, &msg, sizeof(msg), fd, fd ? 1 : 0, MSG_DONTWAIT);
+}
+
+int peers_keep_stdin(struct registry *r, int64_t id, int fd)
+{
+        return tell_init(r, ZOMBIE_KEEP, id, &fd);
+}
+
+int peers_drop_stdin(struct registry *r, int64_t id)
+{
+        return tell_init(r, ZOMBIE_DROP, id, NULL) == 0 || errno != EAGAIN ? 0 : -1;
 }

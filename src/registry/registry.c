@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/sys.h"
@@ -76,17 +77,18 @@ static int open_files(struct registry *r, const struct boot *boot, struct err *e
 
 static int open_all(struct registry *r, struct err *e)
 {
-        struct boot boot = {.pid_ns = procfs_pid_ns()};
+        struct boot *boot = &r->boot;
 
-        if (procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), e) < 0 ||
+        boot->pid_ns = procfs_pid_ns();
+        if (procfs_boot_id(boot->boot_id, sizeof(boot->boot_id), e) < 0 ||
             account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
-            open_files(r, &boot, e) < 0)
+            open_files(r, boot, e) < 0)
                 return -1;
         peers_init(r, r->config.init_fd, getppid());
         r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
         if (!r->forkserver)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        if (recover_run(r, &boot, e) < 0)
+        if (recover_run(r, boot, e) < 0)
                 return err_wrap(e, "recovering");
         return reaper_begin(r, e) < 0 || starters_begin(r, e) < 0 ? -1 : 0;
 }
@@ -97,6 +99,7 @@ int registry_open(const struct registry_config *config, struct registry **out, s
 
         if (!r)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        KILLPOINT("recover");
         if (open_all(r, e) < 0) {
                 registry_shut(r);
                 return -1;
@@ -263,9 +266,9 @@ void registry_fingerprint(struct registry *r, const void *body, size_t n, unsign
 int registry_info(struct registry *r, struct registry_info *info, struct err *e)
 {
         *info = (struct registry_info){0};
-        if (store_counts(r->store, info->counts, e) < 0 ||
-            procfs_boot_id(info->boot_id, sizeof(info->boot_id), e) < 0)
+        if (store_counts(r->store, info->counts, e) < 0)
                 return -1;
+        snprintf(info->boot_id, sizeof(info->boot_id), "%s", r->boot.boot_id);
         snprintf(info->instance, sizeof(info->instance), "%s", store_instance(r->store));
         pthread_mutex_lock(&r->lock);
         info->init_pid = r->init.number ? r->init_pid : 0;

@@ -2,6 +2,8 @@
 /* tests/seam/test_order.c: what comes before what, and what is left when a system call fails. */
 #include "rig.h"
 
+#include <sys/socket.h>
+
 #include "base/procfs.h"
 
 /* What a hook saw in the database. */
@@ -454,6 +456,34 @@ TEST(a_child_of_the_forkserver_is_recorded_as_any_other)
         }
         CHECK_INT(rig_select("SELECT count(*) FROM process WHERE exitcode = 9 AND user_us IS NOT NULL"), 5);
         rig_end(&r);
+}
+
+TEST(an_end_of_file_is_told_to_creche_init_before_it_is_acknowledged)
+{
+        struct err e = {0};
+        struct zombie_msg msg;
+        struct rig r;
+        int64_t id;
+        int pair[2];
+
+        MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
+        rig_prepare(&r);
+        r.config.init_fd = pair[0];
+        MUST(registry_open(&r.config, &r.registry, &e));
+        id = rig_start(&r, "read x");
+        CHECK_INT(recv(pair[1], &msg, sizeof(msg), 0), sizeof(msg));
+        CHECK_INT(msg.op, ZOMBIE_KEEP);
+        /* Nothing but the socket itself may stand between the two: here the outbox is never emptied. */
+        pthread_mutex_lock(&r.registry->lock);
+        r.registry->init.full = true;
+        pthread_mutex_unlock(&r.registry->lock);
+        MUST(registry_stdin_close(r.registry, &rig_operator, id, &e));
+        CHECK_INT(recv(pair[1], &msg, sizeof(msg), 0), sizeof(msg));
+        CHECK_INT(msg.op, ZOMBIE_DROP);
+        CHECK_INT(msg.id, id);
+        rig_join(&r, id);
+        rig_end(&r);
+        close(pair[1]);
 }
 
 int main(int argc, char **argv)
