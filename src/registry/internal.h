@@ -262,7 +262,7 @@ void reaper_watch(struct child *c);
 void reaper_unwatch(struct child *c);
 
 /* peers.c */
-void peers_init(struct registry *r, int init_fd, pid_t init_pid);
+void peers_init(struct registry *r, int init_fd);
 void peers_done(struct registry *r);
 /* Under the lock. */
 bool peer_lives(struct registry *r, uint32_t number);

@@ -48,12 +48,23 @@ static void watch(struct registry *r, struct peer *p)
                 log_error("peer.watch_failed", "errno=%s", err_errno_name(errno));
 }
 
-void peers_init(struct registry *r, int init_fd, pid_t init_pid)
+/* Who made the socket. Our parent is somebody else when creche-init has died since. */
+static pid_t maker_of(int fd)
+{
+        struct ucred maker = {0};
+        socklen_t n = sizeof(maker);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &n) < 0)
+                log_error("init.unknown", "errno=%s", err_errno_name(errno));
+        return maker.pid;
+}
+
+void peers_init(struct registry *r, int init_fd)
 {
         if (init_fd < 0)
                 return;
         r->init = (struct peer){.source = {SOURCE_PEER}, .number = PEER_INIT, .fd = init_fd, .pidfd = -1};
-        r->init_pid = init_pid;
+        r->init_pid = maker_of(init_fd);
         watch(r, &r->init);
 }
 

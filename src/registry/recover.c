@@ -235,16 +235,21 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
 
 static void recover_started(struct recovery *rec, const struct process *p)
 {
+        const struct journal_slot *slot = NULL;
         struct procfs_stat st;
 
         int rc = look_at(rec, p, &st);
 
         if (rc < 0)
                 return;
-        if (rc > 0 || st.start_ticks != p->start_ticks)
+        if (rc > 0 || st.start_ticks != p->start_ticks) {
                 declare_lost(rec, p, "it ended while no process of Creche was there to see it");
-        else
-                adopt(rec, p, &st, NULL);
+                return;
+        }
+        /* The last daemon had adopted it before it became its program: why it could not is still to be told. */
+        if (st.never_execed)
+                slot = journal_find(rec->registry->journal, p->id);
+        adopt(rec, p, &st, slot);
 }
 
 static void recover_row(const struct open_row *row, void *arg)

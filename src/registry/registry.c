@@ -84,7 +84,7 @@ static int open_all(struct registry *r, struct err *e)
             account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
             open_files(r, boot, e) < 0)
                 return -1;
-        peers_init(r, r->config.init_fd, getppid());
+        peers_init(r, r->config.init_fd);
         r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
         if (!r->forkserver)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
