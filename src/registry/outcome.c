@@ -172,7 +172,7 @@ static void start_failed(struct start_op *op, const struct start_result *res)
         struct pollfd p = {.fd = res->pidfd, .events = POLLIN};
 
         /* It is on its way out; it can be reaped when it is a zombie. */
-        while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        while (p.fd >= 0 && poll(&p, 1, -1) < 0 && errno == EINTR)
                 ;
         pthread_mutex_lock(&op->registry->lock);
         exit_seen(c);
@@ -181,6 +181,17 @@ static void start_failed(struct start_op *op, const struct start_result *res)
         pthread_mutex_unlock(&op->registry->lock);
         start_op_free(op);
         exit_failed(c, res->stage, res->errnum);
+}
+
+/* It ran; its forkserver and creche-init were killed, and whoever got it then has reaped it. */
+static void start_lost(struct child *c)
+{
+        pthread_mutex_lock(&c->registry->lock);
+        exit_seen(c);
+        c->told = true;
+        c->peer = PEER_NOBODY;
+        pthread_mutex_unlock(&c->registry->lock);
+        exit_lost(c, "its parent and creche-init were killed while it was being started");
 }
 
 /* The identity of the child needs it: when files are short, wait until one can be opened. */
@@ -205,7 +216,7 @@ static void catch_up(struct registry *r, struct child *c)
 void start_op_started(struct start_op *op, const struct start_result *res)
 {
         struct registry *r = op->registry;
-        struct child *c = op->child;
+        CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
         struct procfs_stat st = look_at(res->pid);
         /* Nobody waits for it in vfork any more: it runs its program, or it never will. */
         bool runs = res->stage == STAGE_NONE && !st.never_execed;
@@ -229,7 +240,10 @@ void start_op_started(struct start_op *op, const struct start_result *res)
                 return;
         }
         log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
-        reaper_watch(c);
+        if (res->pidfd < 0)
+                start_lost(c);
+        else
+                reaper_watch(c);
         KILLPOINT("start.watched");
         tickets_finish(&done);
         start_op_finish(op, NULL);

@@ -183,7 +183,8 @@ static void await_exec(pid_t pid)
 }
 
 /* The server died while it worked for us. The slot knows whether there is a child; if there is one, it
- * has moved to creche-init, as a zombie or alive, and waits there. */
+ * has moved to creche-init, as a zombie or alive, and waits there; without creche-init it may have been reaped,
+ * by nobody that we know of. It ran all the same, and is not asked for again. */
 static int rescue(const struct journal_slot *slot, struct forkserver_reply *reply, int *pidfd)
 {
         reply->pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
@@ -192,7 +193,7 @@ static int rescue(const struct journal_slot *slot, struct forkserver_reply *repl
         KILLPOINT("forkserver.rescue");
         await_exec(reply->pid);
         *pidfd = open_pidfd(reply->pid);
-        return *pidfd < 0 ? 1 : 0;
+        return 0;
 }
 
 static int ask_again(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot,

@@ -34,7 +34,7 @@ struct starter {
  * is a zombie then, or about to be one). */
 struct start_result {
         pid_t pid;
-        int pidfd;           /* the caller's */
+        int pidfd;           /* the caller's; -1: somebody outside has reaped it already */
         uint32_t forkserver; /* 0: our own child; else the generation of the forkserver that is its parent */
         enum bootstrap_stage stage;
         int errnum;

@@ -145,6 +145,50 @@ TEST(a_child_that_never_became_its_program_has_failed_also_when_its_start_was_re
         keeper_end(&k);
 }
 
+static int64_t start_by_forkserver(struct rig *r, const char *script)
+{
+        struct spec *spec = rig_spec(script);
+        struct wait w;
+
+        wait_init(&w);
+        spec->start_method = START_FORKSERVER;
+        CHECK_INT(
+                wait_for_ticket(&w, registry_create(r->registry, &rig_operator, spec, NULL, NULL, &w.ticket)),
+                ERR_NONE);
+        return w.ticket.id;
+}
+
+/* A forkserver that dies with its first child cloned, a child that is reaped by whoever inherits it: a number
+ * that no process has. */
+static const char dying_server[] =
+        "#!/bin/sh\n"
+        "echo >>\"${0%/*}/launched\"\n"
+        "printf '\\377\\377\\377\\177' | dd of=/proc/self/fd/5 bs=1 seek=8 conv=notrunc 2>&-\n";
+
+TEST(a_child_of_which_nobody_can_tell_any_more_is_lost_and_is_not_started_a_second_time)
+{
+        char exe[300];
+        struct err e = {0};
+        struct stat st;
+        struct rig r;
+        int64_t id;
+        int fd;
+
+        rig_prepare(&r);
+        snprintf(exe, sizeof(exe), "%s", test_path("server"));
+        fd = open(exe, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+        CHECK_INT(write(fd, dying_server, sizeof(dying_server) - 1), sizeof(dying_server) - 1);
+        close(fd);
+        r.config.exe = exe;
+        MUST(registry_open(&r.config, &r.registry, &e));
+        id = start_by_forkserver(&r, "exit 7");
+        rig_join(&r, id);
+        CHECK_INT(rig_select("SELECT state = 'lost' AND exitcode IS NULL FROM process"), 1);
+        CHECK_INT(stat(test_path("launched"), &st), 0);
+        CHECK_INT(st.st_size, 1);
+        rig_end(&r);
+}
+
 int main(int argc, char **argv)
 {
         return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("peers", argc, argv);
