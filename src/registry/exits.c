@@ -257,7 +257,8 @@ static void reap(struct registry *r, struct child *c)
                 sys_waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG, NULL);
         } else if (c->peer == PEER_INIT || c->peer >= PEER_FORKSERVER) {
                 pthread_mutex_lock(&r->lock);
-                peer_post(r, c->peer, ZOMBIE_REAP, c->rec.pid, 0);
+                /* move_children() does not know those that have left the table. */
+                peer_post(r, peer_lives(r, c->peer) ? c->peer : PEER_INIT, ZOMBIE_REAP, c->rec.pid, 0);
                 pthread_mutex_unlock(&r->lock);
         }
         KILLPOINT("exit.reaped");

@@ -189,6 +189,84 @@ TEST(a_child_of_which_nobody_can_tell_any_more_is_lost_and_is_not_started_a_seco
         rig_end(&r);
 }
 
+struct held {
+        struct rig *rig;
+        struct rig_gate gate;
+        bool opened;
+};
+
+/* In the reaper, which waits for the end of the forkserver: the exit that waits for the writer is recorded. */
+static void record_now(const struct seam_call *call, void *arg)
+{
+        struct held *h = arg;
+
+        (void)call;
+        if (h->opened)
+                return;
+        h->opened = true;
+        rig_gate_open(&h->gate);
+        rig_flush(h->rig);
+}
+
+/* Its exit is known and waits for the writer. */
+static void await_end(struct rig *r, int64_t id)
+{
+        bool known = false;
+
+        while (!known) {
+                pthread_mutex_lock(&r->registry->lock);
+                known = table_find(r->registry, id)->end != NULL;
+                pthread_mutex_unlock(&r->registry->lock);
+                sched_yield();
+        }
+}
+
+static bool was_told_to_reap(int control, pid_t pid)
+{
+        struct zombie_msg msg;
+        int fds[SOCKET_FDS_MAX];
+        bool told = false;
+
+        while (socket_recv(control, &msg, sizeof(msg), fds, MSG_DONTWAIT) == sizeof(msg)) {
+                closep(&fds[0]);
+                told = told || (msg.op == ZOMBIE_REAP && msg.pid == pid);
+        }
+        return told;
+}
+
+TEST(creche_init_is_told_to_reap_a_child_whose_forkserver_died_while_its_exit_was_recorded)
+{
+        struct held held = {0};
+        struct err e = {0};
+        struct keeper k;
+        struct rig r;
+        int64_t id;
+        pid_t pid;
+
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        rig_prepare(&r);
+        control_begin(&k, &r);
+        MUST(registry_open(&r.config, &r.registry, &e));
+        id = start_by_forkserver(&r, "read x");
+        pid = rig_pid(&r, id);
+        rig_flush(&r);
+        held.rig = &r;
+        rig_gate_shut(r.registry->store, &held.gate);
+        kill(pid, SIGKILL);
+        await_end(&r, id);
+
+        seam_before("waitid_reap", record_now, &held);
+        kill(r.registry->forkservers[0].pid, SIGKILL);
+        rig_join(&r, id);
+        rig_shut(&r);
+        CHECK(held.opened);
+        CHECK(was_told_to_reap(k.control[0], pid));
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+        close(k.control[0]);
+        close(k.control[1]);
+        prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
 int main(int argc, char **argv)
 {
         return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("peers", argc, argv);
