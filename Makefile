@@ -143,10 +143,14 @@ test-init: all $(call programs,$(INIT_TEST)) ## tests of creche-init
 test-api: all ## black-box tests of the HTTP API
 	@$(TEST) api
 
+model: ## check the model of crash safety with SPIN
+	@.ci/deps check
+	@$(TEST) model
+
 coverage: ## lines that the unit, seam and API tests reach, file by file
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=build/coverage COVERAGE=1 all tests
 	@find build/coverage -name '*.gcda' -delete
-	@BUILD=build/coverage .ci/test $(SUITES)
+	@BUILD=build/coverage .ci/test $(filter-out model,$(SUITES))
 	@.ci/coverage build/coverage
 
 schema: ## write sql/schema.sql from the migrations
@@ -160,10 +164,10 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api \
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api model \
 	coverage schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) api
+SUITES = unit seam $(if $(wildcard tests/init/*),init) api $(if $(SAN),,model)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules
