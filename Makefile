@@ -153,6 +153,11 @@ coverage: ## lines that the unit, seam and API tests reach, file by file
 	@BUILD=build/coverage .ci/test $(filter-out model,$(SUITES))
 	@.ci/coverage build/coverage
 
+mutants: ## plant harm into copies of the source and see the tests notice
+	@.ci/deps check
+	@$(MAKE) --no-print-directory $(JOBS) all tests
+	@BUILD='$(BUILD)' tests/mutants/run
+
 schema: ## write sql/schema.sql from the migrations
 	@mkdir -p $(BUILD)
 	@.ci/schema >$(BUILD)/schema.sql
@@ -165,7 +170,7 @@ clean: ## remove what was built
 	rm -rf build
 
 .PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api model \
-	coverage schema deps clean FORCE
+	coverage mutants schema deps clean FORCE
 
 SUITES = unit seam $(if $(wildcard tests/init/*),init) api $(if $(SAN),,model)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test

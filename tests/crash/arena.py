@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 
@@ -70,12 +71,17 @@ class Arena:
         return self
 
     def __exit__(self, kind, value, traceback):
+        """What takes too long is wrong, as much as a wrong answer."""
+        stuck = isinstance(value, (TimeoutError, subprocess.TimeoutExpired))
+        if stuck:
+            self.load.wrong.append(f"stuck: {value}")
         self.server.kill_all()
         if kind or self.load.wrong or self.options.keep:
             print(f"  kept: {self.directory}")
         else:
             shutil.rmtree(self.directory)
         self.totals.add(self.load, time.monotonic() - self.began, self.load.wrong)
+        return stuck
 
     def judge(self, stop=True):
         """All clients have got their answers; then the server stops, and all that was said is compared."""

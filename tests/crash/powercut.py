@@ -101,7 +101,7 @@ class PowerArena(Arena):
         self.server.kill_all()
         if os.path.ismount(self.disk.path):
             self.disk.unmount()
-        super().__exit__(*args)
+        return super().__exit__(*args)
 
     def power_cut(self):
         """Clients get their answers until the disk stops; then all is dark, and light again."""
