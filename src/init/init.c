@@ -26,7 +26,7 @@
 #include "base/zombie.h"
 
 enum { FIRST_FD = 3, EXIT_AGAIN = 75, EXIT_EXEC = 127, CRASHES_MAX = 5 };
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 5000, ENV_MAX = 1 << 20 /* execve() takes less */ };
+enum { CALM_S = 10, BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 5000, ENV_MAX = 1 << 20 /* execve() takes less */ };
 enum { KEPT_MAX = 1024, FDS_SPARE = 8 }; /* spare: the next creched needs a socketpair */
 
 static struct creched {
@@ -116,8 +116,9 @@ static void control_obey(const struct zombie_msg *m, int fd)
         } else if (m->op == ZOMBIE_READY) {
                 if (!creched.ready && owed)
                         kill(creched.pid, owed);
+                backoff_ms = ever_ready ? backoff_ms : 0;
                 ever_ready = creched.ready = true;
-                backoff_ms = 0;
+                alarm(CALM_S); /* until then, one that is killed again and again must not cost a processor */
         } else if (m->op == ZOMBIE_PEEK && about_child) {
                 control_send(child_peek(P_PID, m->pid), -1);
         } else if (m->op == ZOMBIE_REAP && about_child) {
@@ -146,8 +147,10 @@ static bool control_receive(void)
 
 static void signal_take(int sig)
 {
+        if (sig == SIGALRM || sig == SIGHUP) /* it has served for a while, or somebody wants the next one */
+                backoff_ms = 0;
         if (!sigismember(&passed, sig))
-                creched.look = true; /* SIGCHLD; or SIGPIPE from say() */
+                creched.look = true; /* SIGCHLD; or what means nothing to us */
         else if (sig != SIGHUP || owed == 0)
                 owed = sig;
         if (sigismember(&passed, sig) && creched.ready) /* before that it would die of it */
@@ -234,7 +237,6 @@ static int look(void)
         creched.look = false;
         if (m.op != 0)
                 return creched_ended(&m);
-
         m = child_peek(P_ALL, 0);
         if (m.pid == creched.pid)
                 creched.look = true; /* it died after the first look */
@@ -272,10 +274,8 @@ static int set_up(void)
 
         for (const int *sig = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *sig; sig++)
                 sigaddset(&passed, *sig);
-        set = passed;
-        sigaddset(&set, SIGCHLD);
-        sigaddset(&set, SIGPIPE);
-        sigprocmask(SIG_BLOCK, &set, NULL);
+        sigfillset(&set); /* a fault of ours kills us all the same */
+        sigprocmask(SIG_SETMASK, &set, NULL);
         /* Were SIGCHLD ignored, as whoever executed us may have left it, the kernel would reap for us. */
         sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}, NULL);
         return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

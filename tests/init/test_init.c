@@ -23,7 +23,8 @@ TEST(a_killed_creched_is_restarted_within_100_ms)
         }
         assert_in_range(best_ms, 0, 100);
         assert_int_equal(said("event=init.restart pid="), 5);
-        assert_int_equal(said(" signal=9 restarts=5 delay_ms=0\n"), 1);
+        assert_int_equal(said(" signal=9 restarts=1 delay_ms=0\n"), 1);
+        assert_int_equal(said(" signal=9 restarts=5 delay_ms=400\n"), 1);
 }
 
 TEST(listening_sockets_stay_the_same_and_take_connections_during_the_gap)
@@ -327,61 +328,6 @@ TEST(the_last_words_of_a_creched_count)
         close(a);
 }
 
-TEST(sigterm_is_forwarded_once_and_not_before_creched_is_ready)
-{
-        init_started((struct launch){0});
-        kill(fix.init, SIGTERM);
-        hears_nothing();
-        tell(ZOMBIE_READY, 0);
-        gets_signal(SIGTERM);
-        tell(ZOMBIE_READY, 0);
-        hears_nothing();
-        kill(fix.init, SIGTERM);
-        gets_signal(SIGTERM);
-        hears_nothing();
-}
-
-TEST(sigint_and_sighup_are_forwarded_as_they_are)
-{
-        init_started((struct launch){0});
-        tell(ZOMBIE_READY, 0);
-        hears_nothing();
-        kill(fix.init, SIGHUP);
-        gets_signal(SIGHUP);
-        kill(fix.init, SIGINT);
-        gets_signal(SIGINT);
-        hears_nothing();
-}
-
-TEST(sighup_is_not_repeated_to_the_creched_that_it_brought)
-{
-        init_started((struct launch){0});
-        kill(fix.init, SIGHUP);
-        hears_nothing();
-        tell(ZOMBIE_READY, 0);
-        gets_signal(SIGHUP);
-        creched_exits(75);
-        creched_awaited();
-        tell(ZOMBIE_READY, 0);
-        hears_nothing();
-}
-
-TEST(a_stop_is_asked_of_the_next_creched_when_the_first_is_killed)
-{
-        init_started((struct launch){0});
-        tell(ZOMBIE_READY, 0);
-        hears_nothing();
-        kill(fix.init, SIGTERM);
-        gets_signal(SIGTERM);
-        kill(fix.creched, SIGKILL);
-        creched_awaited();
-        hears_nothing();
-        tell(ZOMBIE_READY, 0);
-        gets_signal(SIGTERM);
-        creched_exits(0);
-        assert_int_equal(init_status(), 0);
-}
-
 TEST(malformed_packets_are_ignored_and_their_files_closed)
 {
         struct zombie_msg m[2] = {{.op = ZOMBIE_KEEP}};
@@ -569,10 +515,6 @@ int main(int argc, char **argv)
                 RIGGED(a_thousand_files_are_kept_and_the_next_is_refused),
                 RIGGED(keeping_files_leaves_enough_descriptors_for_the_next_creched),
                 RIGGED(the_last_words_of_a_creched_count),
-                RIGGED(sigterm_is_forwarded_once_and_not_before_creched_is_ready),
-                RIGGED(sigint_and_sighup_are_forwarded_as_they_are),
-                RIGGED(sighup_is_not_repeated_to_the_creched_that_it_brought),
-                RIGGED(a_stop_is_asked_of_the_next_creched_when_the_first_is_killed),
                 RIGGED(malformed_packets_are_ignored_and_their_files_closed),
                 RIGGED(a_creched_that_never_serves_is_given_up_after_five_deaths),
                 RIGGED(a_creched_that_has_served_is_never_given_up_and_a_signal_ends_the_back_off),
