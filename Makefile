@@ -83,6 +83,7 @@ UNIT_SRC  := $(wildcard tests/unit/*.c)
 SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
 WITNESS   := $(BUILD)/tests/crash/witness
+CRASH_AID := $(BUILD)/tests/crash/forbid $(BUILD)/tests/crash/clock_shim.so
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
@@ -98,7 +99,8 @@ LIB      := $(BUILD)/libcreche.a
 LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN))
 OBJ      := $(call obj,tests/crash/witness.c $(LIB_SRC) $(POINT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
-TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST))
+TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
+	$(CRASH_AID)
 
 # ------------------------------------------------------------------------------------------ targets
 
@@ -234,6 +236,15 @@ $(call programs,$(UNIT_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(UNIT
 
 $(call programs,$(INIT_TEST)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(INIT_TEST)) $(LIB)
 	$(call say,LD)$(LINK_TEST)
+
+# Without sanitizers: these run around or inside programs that have them.
+$(BUILD)/tests/crash/forbid: tests/crash/forbid.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -o $@ $<
+
+$(BUILD)/tests/crash/clock_shim.so: tests/crash/clock_shim.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -fPIC -shared -o $@ $<
 
 # Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
 WRAP_ALL = $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/kernel.h"
 #include "daemon/serve.h"
 #include "daemon/sockets.h"
 #include "start/forkserver.h"
@@ -65,6 +66,8 @@ static int first_stage(const struct config *c, int argc, char **argv)
         char self[PATH_MAX], init[PATH_MAX];
         struct err e;
 
+        if (kernel_check(&e) < 0)
+                return fail(&e);
         if (find_programs(self, init) < 0) {
                 fprintf(stderr, "creched: cannot find its own path: %s\n", strerror(errno));
                 return STATUS_FAILED;

@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 
@@ -34,12 +37,33 @@ int procfs_stat(pid_t pid, struct procfs_stat *st)
         return 0;
 }
 
+int procfs_stat_patiently(pid_t pid, struct procfs_stat *st)
+{
+        const struct timespec nap = {.tv_nsec = 5 * 1000 * 1000};
+        int rc;
+
+        while ((rc = procfs_stat(pid, st)) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+                nanosleep(&nap, NULL);
+        return rc;
+}
+
 int procfs_boot_id(char *out, size_t size, struct err *e)
 {
         if (fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, size) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "reading the boot id");
         out[strcspn(out, "\n")] = '\0';
         return 0;
+}
+
+bool procfs_is_ours(void)
+{
+        char text[32];
+        ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+        if (n < 0)
+                return false;
+        text[n] = '\0';
+        return atoi(text) == (int)getpid();
 }
 
 int64_t procfs_pid_ns(void)

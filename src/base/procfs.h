@@ -24,8 +24,14 @@ struct procfs_stat {
 /** Read /proc/@pid/stat. Returns 0, 1: there is no such process, -1 with errno set. */
 int procfs_stat(pid_t pid, struct procfs_stat *st);
 
+/** The same; when files or memory are short, wait until there is one more. */
+int procfs_stat_patiently(pid_t pid, struct procfs_stat *st);
+
 /** The boot id of this machine into @out[@size]. ERR_INTERNAL. */
 int procfs_boot_id(char *out, size_t size, struct err *e);
+
+/** Whether /proc is mounted, and is that of our own pid namespace. */
+bool procfs_is_ours(void);
 
 /** The inode of our pid namespace; 0 when /proc does not tell. */
 int64_t procfs_pid_ns(void);
