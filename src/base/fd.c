@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/param.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +19,17 @@ void closep(int *fd)
                 close(*fd);
         *fd = -1;
         errno = saved;
+}
+
+bool fd_is_short(unsigned n)
+{
+        CLEANUP(closep) int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+        if (lowest < 0)
+                return errno == EMFILE;
+        getrlimit(RLIMIT_NOFILE, &limit);
+        return (rlim_t)lowest + MIN(n, limit.rlim_cur / 4) >= limit.rlim_cur;
 }
 
 int fd_write_all(int fd, const void *buf, size_t n)

@@ -7,6 +7,7 @@
 #ifndef CRECHE_BASE_FD_H
 #define CRECHE_BASE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -14,6 +15,10 @@
 
 /** The argument of CLEANUP for a file descriptor; -1 is none. */
 void closep(int *fd);
+
+/** Whether fewer than @n descriptors are left to this process, or than a quarter of its limit when that is
+ * small. By the lowest that is free: a hole below is not seen through. */
+bool fd_is_short(unsigned n);
 
 /** Write all of @buf. Returns 0, or -1 with errno set. */
 int fd_write_all(int fd, const void *buf, size_t n);

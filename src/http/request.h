@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "base/strbuf.h"
+#include "http/accept.h"
 #include "http/guard.h"
 #include "http/idle.h"
 #include "http/park.h"
@@ -49,8 +50,10 @@ struct http;
 struct listener {
         struct http *http;
         struct guard guard;
-        struct MHD_Daemon **daemons;
-        size_t daemons_n;
+        int fd;                      /* borrowed */
+        struct MHD_Daemon **daemons; /* one a thread */
+        size_t daemons_n, next;      /* next: whose turn it is, the acceptor's */
+        unsigned connections_max;    /* of each */
 };
 
 /* The server. */
@@ -58,6 +61,7 @@ struct http {
         struct http_config config;
         struct listener listeners[2];
         size_t listeners_n;
+        struct acceptor acceptor;
         struct park park;
         struct idle idle;
         int64_t started_us, started_mono_us;

@@ -2,13 +2,11 @@
 #include "http/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <microhttpd.h>
 
@@ -98,23 +96,18 @@ static void on_panic(void *cls, const char *file, unsigned int line, const char 
 
 /* ------------------------------------------------------------------------------------- starting */
 
-/* One thread. A pool would be one daemon of libmicrohttpd for all threads, which shuts the listening socket
- * down, for creche-init as well, when it is stopped: so each thread is a daemon of its own. */
-static struct MHD_Daemon *start_daemon(struct listener *l, int listen_fd, int threads)
+/* One thread, which the acceptor brings its connections. */
+static struct MHD_Daemon *start_daemon(struct listener *l)
 {
-        const unsigned flags =
-                MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC;
-        int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 3);
+        const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                               MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
 
-        if (fd < 0)
-                return NULL;
         return MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_message,
-                                NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
-                                MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-                                on_connection, l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+                                NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, l, MHD_OPTION_NOTIFY_COMPLETED,
+                                on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
+                                MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX,
-                                MHD_OPTION_CONNECTION_LIMIT, (unsigned)(CONNECTIONS_MAX / threads),
-                                MHD_OPTION_END);
+                                MHD_OPTION_CONNECTION_LIMIT, l->connections_max, MHD_OPTION_END);
 }
 
 static int start_listener(struct http *h, int fd, const char *host, struct err *e)
@@ -122,13 +115,16 @@ static int start_listener(struct http *h, int fd, const char *host, struct err *
         int threads = h->config.threads > 0 ? h->config.threads : 1;
         struct listener *l = &h->listeners[h->listeners_n];
 
-        *l = (struct listener){.http = h, .guard = {.is_unix = !host, .host = host}};
+        *l = (struct listener){.http = h,
+                               .fd = fd,
+                               .connections_max = (unsigned)(CONNECTIONS_MAX / threads),
+                               .guard = {.is_unix = !host, .host = host}};
         l->daemons = calloc((size_t)threads, sizeof(*l->daemons));
         if (!l->daemons)
                 return err_set(e, ERR_INTERNAL, ENOMEM, "HTTP server");
         h->listeners_n++;
         for (; l->daemons_n < (size_t)threads; l->daemons_n++) {
-                l->daemons[l->daemons_n] = start_daemon(l, fd, threads);
+                l->daemons[l->daemons_n] = start_daemon(l);
                 if (!l->daemons[l->daemons_n])
                         return err_set(e, ERR_INTERNAL, errno, "starting libmicrohttpd");
         }
@@ -159,7 +155,8 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         idle_init(&h->idle);
         MHD_set_panic_func(on_panic, NULL);
         if (park_open(&h->park, &h->idle, e) < 0 || start_listener(h, c->unix_fd, NULL, e) < 0 ||
-            (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0)) {
+            (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0) ||
+            accept_begin(&h->acceptor, h, e) < 0) {
                 http_stop(h, 0);
                 return -1;
         }
@@ -192,6 +189,7 @@ void http_stop(struct http *h, int64_t grace_us)
 {
         if (!h)
                 return;
+        accept_end(&h->acceptor);
         atomic_store(&h->stopping, true);
         park_close(&h->park, false);
         wait_quiet(h, grace_us);

@@ -13,7 +13,11 @@
 #include "base/killpoint.h"
 #include "registry/internal.h"
 
-enum { PATH_BYTES = 4096 };
+enum {
+        PATH_BYTES = 4096,
+        FILES_SPARE =
+                64, /* more than the acceptor leaves: who can start nothing more can still be told to end */
+};
 
 /* The reading end, or the file, that becomes the child's stdin; -1 with @e clear: /dev/null. The writing end
  * of a pipe goes to the child's record, and to creche-init, so that our death is no end of file. */
@@ -88,9 +92,12 @@ static void launch_freep(struct launch **l)
 /* Returns -1 when no child ever existed. */
 static int clone_child(struct starter *s, struct start_op *op, struct start_result *res, struct err *e)
 {
-        CLEANUP(launch_freep) struct launch *l = make_launch(op, e);
+        CLEANUP(launch_freep) struct launch *l = NULL;
         CLEANUP(closep) int in = -1;
 
+        if (fd_is_short(FILES_SPARE))
+                return err_set(e, ERR_TRY_AGAIN, EMFILE, "too many processes and connections");
+        l = make_launch(op, e);
         if (!l)
                 return -1;
         KILLPOINT("start.logs_made");

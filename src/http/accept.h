@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* http/accept.h
+ * Who takes new connections: one thread for all listening sockets, which hands each to one of the threads of
+ * libmicrohttpd in turn.
+ *
+ * libmicrohttpd would do it itself, but not when descriptors run out: it either spins or stops listening until
+ * one of its own connections is closed, whatever else has become free. Here clients queue at the socket as long
+ * as there is no room for them, and some descriptors are always left for the daemon's own work.
+ *
+ * Threads: both functions from main.
+ */
+#ifndef CRECHE_HTTP_ACCEPT_H
+#define CRECHE_HTTP_ACCEPT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct http;
+
+struct acceptor {
+        struct http *http;
+        pthread_t thread;
+        int stop_fd; /* an eventfd that ends the thread */
+        bool running;
+};
+
+/** Begin to take connections. ERR_INTERNAL. */
+int accept_begin(struct acceptor *a, struct http *h, struct err *e);
+/** Take no more: who comes now waits at the socket for the next daemon. May be called twice, or alone. */
+void accept_end(struct acceptor *a);
+
+#endif
