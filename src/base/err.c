@@ -108,6 +108,12 @@ int err_set_at(struct err *e, enum err_kind kind, const char *pointer, const cha
         return -1;
 }
 
+int err_is_shortage(const struct err *e)
+{
+        return e->kind == ERR_TRY_AGAIN || e->errnum == EAGAIN || e->errnum == ENOMEM ||
+               e->errnum == EMFILE || e->errnum == ENFILE;
+}
+
 int err_wrap(struct err *e, const char *fmt, ...)
 {
         char where[sizeof(e->msg)];

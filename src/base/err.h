@@ -78,6 +78,9 @@ int err_set(struct err *e, enum err_kind kind, int errnum, const char *fmt, ...)
 int err_set_at(struct err *e, enum err_kind kind, const char *pointer, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 
+/** Whether something ran short (memory, tasks, files) that may be there in a while. */
+int err_is_shortage(const struct err *e);
+
 /** Put "where: " before the message of @e. Always returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -314,6 +314,14 @@ static int run(struct server *s)
         }
 }
 
+/* One that comes after others has children to come back to, and waits for what has run short. The very first
+ * had better say what is wrong. */
+static int failed(const struct server *s, const struct err *e, int otherwise)
+{
+        log_error("start.failed", "error=%s", log_quote(e->msg));
+        return e->kind == ERR_TRY_AGAIN || (s->was_ready && err_is_shortage(e)) ? STATUS_RESTART : otherwise;
+}
+
 int serve(const struct config *c)
 {
         struct server s = {.config = c};
@@ -322,15 +330,12 @@ int serve(const struct config *c)
         umask(077);
         raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
-                if (open_registry(&s, &e) < 0) {
-                        log_error("start.failed", "error=%s", log_quote(e.msg));
-                        return e.kind == ERR_TRY_AGAIN ? STATUS_RESTART : STATUS_DATABASE;
-                }
+                if (open_registry(&s, &e) < 0)
+                        return failed(&s, &e, STATUS_DATABASE);
                 if (open_http(&s, &e) == 0) {
                         say_ready(&s);
                         return run(&s);
                 }
         }
-        log_error("start.failed", "error=%s", log_quote(e.msg));
-        return STATUS_FAILED;
+        return failed(&s, &e, STATUS_FAILED);
 }
