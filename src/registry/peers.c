@@ -145,7 +145,7 @@ static bool never_ran(const struct child *c)
 {
         struct procfs_stat st;
 
-        return c->unexeced && procfs_stat(c->rec.pid, &st) == 0 && st.never_execed;
+        return c->unexeced && procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
 }
 
 static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)

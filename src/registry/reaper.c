@@ -81,18 +81,18 @@ static bool moved_to_init(const struct child *c)
 {
         struct procfs_stat st;
 
-        return c->registry->init.number && procfs_stat(c->rec.pid, &st) == 0 &&
+        return c->registry->init.number && procfs_stat_patiently(c->rec.pid, &st) == 0 &&
                st.start_ticks == c->rec.start_ticks && st.ppid == c->registry->init_pid;
 }
 
 static void child_event(struct child *c)
 {
         struct registry *r = c->registry;
-        bool lost = false;
+        bool lost = false, moved = c->peer == PEER_NOBODY && moved_to_init(c);
 
         pthread_mutex_lock(&r->lock);
         if (c->peer != PEER_SELF && exit_seen(c)) {
-                if (c->peer == PEER_NOBODY && moved_to_init(c))
+                if (c->peer == PEER_NOBODY && moved)
                         c->peer = PEER_INIT;
                 lost = !peer_lives(r, c->peer);
                 if (!lost)

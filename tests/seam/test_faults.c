@@ -4,6 +4,7 @@
 #include "rig.h"
 
 #include "base/fd.h"
+#include "base/procfs.h"
 #include "daemon/keys.h"
 
 enum { FAULTS_MAX = 300 };
@@ -226,6 +227,23 @@ TEST(a_log_is_held_within_its_budget_by_a_hole_at_its_head)
         CHECK(logs_first(fd, 0) > 20000);
         close(fd);
         logs_end(l);
+        seam_reset();
+}
+
+TEST(who_must_know_of_a_process_waits_for_a_file_to_read_it_from)
+{
+        static const int shortages[] = {EMFILE, ENFILE, ENOMEM};
+        struct procfs_stat st;
+
+        for (size_t i = 0; i < 3; i++) {
+                seam_reset();
+                seam_fail("openat", 1, shortages[i]);
+                CHECK_INT(procfs_stat_patiently(getpid(), &st), 0);
+                CHECK_INT(st.ppid, getppid());
+                CHECK_INT(seam_count("openat"), 2);
+        }
+        seam_fail("openat", 1, EACCES);
+        CHECK_INT(procfs_stat_patiently(getpid(), &st), -1);
         seam_reset();
 }
 
