@@ -83,7 +83,7 @@ DELETE FROM process WHERE id = :id AND state = 'starting';
 UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('starting', 'started');
 
 -- name: process_joined
-UPDATE process SET joined_at = :joined_at
+UPDATE process SET joined_at = max(:joined_at, stopped_at)
  WHERE id = :id AND joined_at IS NULL AND state IN ('stopped', 'failed', 'lost');
 
 -- name: process_rename

@@ -20,6 +20,13 @@ int64_t clock_now_us(void)
         return read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_after_us(int64_t earlier_us)
+{
+        int64_t now = clock_now_us();
+
+        return now < earlier_us ? earlier_us : now;
+}
+
 int64_t clock_mono_us(void)
 {
         return read_clock(CLOCK_MONOTONIC);

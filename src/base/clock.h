@@ -15,6 +15,9 @@ enum { CLOCK_TEXT_MAX = 32 };
 /** Wall clock. */
 int64_t clock_now_us(void);
 
+/** Wall clock of something that comes after @earlier_us: that, when the clock has been set back since. */
+int64_t clock_after_us(int64_t earlier_us);
+
 /** CLOCK_MONOTONIC, for deadlines. */
 int64_t clock_mono_us(void);
 

@@ -168,7 +168,7 @@ static void record(struct child *c, struct process *end)
         struct registry *r = c->registry;
 
         KILLPOINT("exit.seen");
-        end->stopped_us = clock_now_us();
+        end->stopped_us = clock_after_us(end->started_us ? end->started_us : end->created_us);
         if (end->out == OUTPUT_LOG)
                 end->log_bytes[STREAM_STDOUT] = logs_size(r->config.logs, c->rec.id, STREAM_STDOUT);
         if (end->err == OUTPUT_LOG)

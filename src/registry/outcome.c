@@ -194,14 +194,12 @@ static void start_lost(struct child *c)
         exit_lost(c, "its parent and creche-init were killed while it was being started");
 }
 
-/* The identity of the child needs it: when files are short, wait until one can be opened. */
+/* The identity of the child needs it. */
 static struct procfs_stat look_at(pid_t pid)
 {
-        const struct timespec nap = {.tv_nsec = 5 * 1000 * 1000};
         struct procfs_stat st = {0};
 
-        while (procfs_stat(pid, &st) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
-                nanosleep(&nap, NULL);
+        procfs_stat_patiently(pid, &st);
         return st;
 }
 
@@ -225,7 +223,7 @@ void start_op_started(struct start_op *op, const struct start_result *res)
         pthread_mutex_lock(&r->lock);
         take_result(r, c, op, res, &st);
         if (runs) {
-                c->rec.started_us = clock_now_us();
+                c->rec.started_us = clock_after_us(c->rec.created_us);
                 c->rec.state = PROCESS_STARTED;
                 child_arm_timeout(c, 0);
                 waiters_started(c, &done);
