@@ -14,6 +14,7 @@ setup_file() { :; }
 teardown() {
   creche_teardown
   [[ -z ${CGROUP:-} ]] || rmdir "$CGROUP"
+  [[ -z ${ROOM:-} ]] || leave_room
 }
 
 # From now on start_creche runs COMMAND... creched OPTION...
@@ -25,6 +26,22 @@ wrap() { # COMMAND...
   printf '#!/bin/sh\nexec %s %q/creched "$@"\n' "$(printf '%q ' "$@")" "$real" >"$BATS_TEST_TMPDIR/bin/creched"
   chmod +x "$BATS_TEST_TMPDIR/bin/creched"
   BUILD=$BATS_TEST_TMPDIR/bin
+}
+
+# Copies of the programs where another user can execute them: ROOM. Its servers live in ROOM/UID.
+make_room() {
+  ROOM=$(mktemp -d /tmp/creche-test.XXXXXX)
+  install -m 0755 "$BUILD/creched" "$BUILD/creche-init" "$ROOM"
+  chmod 0755 "$ROOM"
+}
+
+leave_room() {
+  local dir
+
+  for dir in "$ROOM"/*/; do
+    _end_creche "$dir"
+  done
+  rm -rf "$ROOM"
 }
 
 needs_root() {
@@ -148,15 +165,14 @@ room_for() { # N
 }
 
 @test "no room for tasks: a user's limit on processes is told as 503, and the user's next start works" {
-  local daemon uid=54321 room as before
+  local daemon uid=54321 as before
 
   needs_root
-  room=$(mktemp -d /tmp/creche-test.XXXXXX)
-  install -m 0755 "$BUILD/creched" "$BUILD/creche-init" "$room"
-  mkdir "$room/run" && chown "$uid:$uid" "$room/run" && chmod 0755 "$room"
-  BUILD=$room wrap setpriv --reuid "$uid" --regid "$uid" --clear-groups
+  make_room
+  mkdir "$ROOM/$uid" && chown "$uid:$uid" "$ROOM/$uid"
+  BUILD=$ROOM wrap setpriv --reuid "$uid" --regid "$uid" --clear-groups
   BUILD=$BATS_TEST_TMPDIR/bin
-  start_creche_in "$room/run"
+  start_creche_in "$ROOM/$uid"
   daemon=$(daemon_pid)
   as=(setpriv --reuid "$uid" --regid "$uid" --clear-groups)
   before=$("${as[@]}" prlimit --pid "$daemon" --nproc --noheadings --output SOFT | xargs)
@@ -165,7 +181,6 @@ room_for() { # N
   "${as[@]}" prlimit --pid "$daemon" --nproc="$before:"
   starts_work
   stop_creche
-  rm -rf "$room"
 }
 
 # ---------------------------------------------------------------------------------- no room for files
@@ -306,6 +321,15 @@ all_are() { # STATE EXITCODE
   assert_equal "$(forkserver_pid)" "$server"
 }
 
+@test "no room for files: a first start says so and ends, rather than to go on trying" {
+  local status=0
+
+  SAID=$(prlimit --nofile=24:24 timeout "$PATIENCE_S" "$BUILD/creched" --state-dir "$BATS_TEST_TMPDIR/state" \
+    --socket "$BATS_TEST_TMPDIR/s" --listen none 2>&1 </dev/null 3>&-) || status=$?
+  [[ $status == [14] ]] || fail "exit status $status"
+  assert_match "$SAID" 'event=start.failed .*error='
+}
+
 # ------------------------------------------------------------------------------------- another boot
 
 @test "the machine was restarted: what ran is lost, and strangers with their pids are left alone" {
@@ -357,6 +381,7 @@ refused_by() { # COMMAND...
 
 @test "without /proc, or with that of another pid namespace, it is refused before anything is written" {
   needs_root
+  [[ -z ${SAN:-} ]] || skip 'a sanitizer needs /proc itself'
   unshare --mount true || skip 'no mount namespaces here'
   # shellcheck disable=SC2016
   refused_by unshare --mount sh -c 'umount -l /proc && exec "$0" "$@"'
@@ -370,19 +395,17 @@ refused_by() { # COMMAND...
 }
 
 @test "with a /proc that hides the processes of others (hidepid=2) everything works, for root and for a user" {
-  local room uid id ids
+  local uid id ids
 
   needs_root
   unshare --mount true || skip 'no mount namespaces here'
-  room=$(mktemp -d /tmp/creche-test.XXXXXX)
-  install -m 0755 "$BUILD/creched" "$BUILD/creche-init" "$room"
-  chmod 0755 "$room"
+  make_room
   for uid in 0 54321; do
-    mkdir "$room/$uid" && chown "$uid:$uid" "$room/$uid"
+    mkdir "$ROOM/$uid" && chown "$uid:$uid" "$ROOM/$uid"
     # shellcheck disable=SC2016
-    BUILD=$room wrap unshare --mount --pid --fork --kill-child --mount-proc sh -c \
+    BUILD=$ROOM wrap unshare --mount --pid --fork --kill-child --mount-proc sh -c \
       'mount -o remount,hidepid=2 /proc && exec setpriv --reuid "$0" --regid "$0" --clear-groups "$@"' "$uid"
-    BUILD=$BATS_TEST_TMPDIR/bin start_creche_in "$room/$uid"
+    BUILD=$BATS_TEST_TMPDIR/bin start_creche_in "$ROOM/$uid"
     ids=()
     for method in "${METHODS[@]}"; do
       ids+=("$(start_blocked "{\"start_method\": \"$method\"}")")
@@ -397,7 +420,6 @@ refused_by() { # COMMAND...
     _wait_end "$CRECHE_DIR" "$PATIENCE_S"
     assert_equal "$(<"$CRECHE_DIR/status")" 0
   done
-  rm -rf "$room"
 }
 
 # -------------------------------------------------------------------------------------- closed files

@@ -17,7 +17,9 @@ setup() {
 
 teardown() {
   creche_teardown
-  [[ -z ${NS_HOLDER:-} ]] || kill -KILL "$NS_HOLDER"
+  [[ -n ${NS_HOLDER:-} ]] || return 0
+  kill -KILL "$NS_HOLDER"
+  wait "$NS_HOLDER" 2>/dev/null || :
 }
 
 # From now on start_creche runs COMMAND... creched OPTION...

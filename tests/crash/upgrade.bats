@@ -108,7 +108,7 @@ hammer() { # FILE unix|tcp
     MAX_TIME=20 _request "$2" GET /healthz --output /dev/null 2>/dev/null || status=$?
     case $status in
       0) echo served ;;
-      52 | 56) echo cut ;; # it was taken by a creched that then ended: ask again
+      52 | 55 | 56) echo cut ;; # it was taken by a creched that then ended: ask again
       *) echo "failed: curl says $status" ;;
     esac
   done >"$1.$2"
@@ -128,7 +128,7 @@ hammer() { # FILE unix|tcp
   wait "${clients[@]}"
   for i in unix tcp; do
     grep -q served "$end.$i"
-    assert_equal "$i: $(grep -c failed "$end.$i")" "$i: 0"
+    assert_equal "$i: $(grep failed "$end.$i" | sort | uniq -c)" "$i: "
   done
   assert_equal "$(api GET /v1/info | jq .restarts)" 10
 }
@@ -148,12 +148,17 @@ start_with_keys() { # FILE
   done
 }
 
+lines_are() { # N FILE
+  (($(wc -l <"$2") >= $1))
+}
+
 @test "requests in flight at an upgrade: one that is repeated with its Idempotency-Key names the same process" {
   local end=$BATS_TEST_TMPDIR/end i starter k id
 
   start_with_keys "$end" >"$BATS_TEST_TMPDIR/started" &
   starter=$!
-  for i in {1..5}; do
+  for i in {1..8}; do
+    wait_until lines_are $((i * 4)) "$BATS_TEST_TMPDIR/started" # so that each comes in the middle
     upgrade
   done
   touch "$end"
@@ -207,7 +212,7 @@ not_executable() {
 @test "an upgrade to a program that is written by half: tried again until it is whole, and nothing is lost" {
   local percent
 
-  for percent in 0 1 5 20; do # what is far behind is needed by debuggers only
+  for percent in 0 1 5 10; do # what is far behind is needed by debuggers only
     upgrade_through half_written "$percent"
   done
 }
