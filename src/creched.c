@@ -107,6 +107,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "creched: %s\nTry 'creched --help'.\n", e.msg);
                 return STATUS_USAGE;
         }
+        c.argv = argv;
         log_set_level(c.log_level);
         return is_second_stage() ? serve(&c) : first_stage(&c, argc, argv);
 }

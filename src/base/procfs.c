@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 
-enum { PF_FORKNOEXEC = 0x40 };
+enum { PF_FORKNOEXEC = 0x40, COMM_BYTES = 15 };
 
 int procfs_stat(pid_t pid, struct procfs_stat *st)
 {
@@ -45,6 +45,38 @@ int procfs_stat_patiently(pid_t pid, struct procfs_stat *st)
         while ((rc = procfs_stat(pid, st)) < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
                 nanosleep(&nap, NULL);
         return rc;
+}
+
+ssize_t procfs_children(pid_t **pids)
+{
+        FILE *f = fopen("/proc/thread-self/children", "re");
+        ssize_t n = 0, room = 0;
+        pid_t pid, *grown;
+
+        if (!f)
+                return -1;
+        for (*pids = NULL; fscanf(f, "%d", &pid) == 1; (*pids)[n++] = pid) {
+                if (n < room)
+                        continue;
+                room = room ? room * 2 : 64;
+                grown = reallocarray(*pids, (size_t)room, sizeof(**pids));
+                if (!grown) {
+                        free(*pids);
+                        fclose(f);
+                        return -1;
+                }
+                *pids = grown;
+        }
+        fclose(f);
+        return n;
+}
+
+bool procfs_is_named(pid_t pid, const char *name)
+{
+        char path[64], comm[32];
+
+        snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+        return fd_read_file(AT_FDCWD, path, comm, sizeof(comm)) > 0 && !strncmp(comm, name, COMM_BYTES);
 }
 
 int procfs_boot_id(char *out, size_t size, struct err *e)

@@ -27,6 +27,13 @@ int procfs_stat(pid_t pid, struct procfs_stat *st);
 /** The same; when files or memory are short, wait until there is one more. */
 int procfs_stat_patiently(pid_t pid, struct procfs_stat *st);
 
+/** Our own children (those of the thread that asks, which is all as long as there is one only), in @pids: the
+ * caller's to free. Returns how many, -1 when /proc does not tell. */
+ssize_t procfs_children(pid_t **pids);
+
+/** Whether the kernel knows the process @pid by @name, of which it keeps 15 bytes. */
+bool procfs_is_named(pid_t pid, const char *name);
+
 /** The boot id of this machine into @out[@size]. ERR_INTERNAL. */
 int procfs_boot_id(char *out, size_t size, struct err *e);
 

@@ -13,9 +13,10 @@
  *   parent -> creched   EXIT  @pid is a zombie: @code (CLD_*), @status, @rusage as waitid() gave them.
  *                             May be repeated; the receiver ignores what it has dealt with.
  *                       GONE  @pid is no child of ours: the answer to a PEEK that cannot be answered.
- *                       KEPT  after a restart of creched: the file that KEEP left for @id (SCM_RIGHTS).
+ *                       KEPT  the file that KEEP left for @id (SCM_RIGHTS); all of them answer HELLO.
  *   creched -> parent   PEEK  say EXIT or GONE about @pid; say nothing if it is a living child.
  *                       REAP  reap @pid, which is recorded.
+ *                       HELLO say all KEPT, then HELLO; tell of zombies anew.    (creche-init only)
  *                       READY creched serves.                                    (creche-init only)
  *                       KEEP  hold this file (SCM_RIGHTS) for @id until DROP.    (creche-init only)
  *                       DROP  close what is held for @id.                        (creche-init only)
@@ -37,6 +38,7 @@ enum zombie_op {
         ZOMBIE_READY,
         ZOMBIE_KEEP,
         ZOMBIE_DROP,
+        ZOMBIE_HELLO,
 };
 
 struct zombie_msg {

@@ -28,6 +28,7 @@ struct config {
         int64_t stop_timeout_us; /* < 0: for ever */
         int64_t log_budget;      /* bytes per stream */
         enum log_level log_level;
+        char **argv; /* what we were executed with: argv[0] is our path, in the second stage */
 };
 
 /** Fill @c. Returns 0; 1: --help or --version was answered on stdout; -1 with @e set, ERR_INVALID. */

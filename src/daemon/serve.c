@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -33,7 +34,7 @@ enum { HTTP_THREADS = 2, WAITED_SHOWN = 8, STUCK_LOOK_MS = 3000 };
 struct server {
         const struct config *config;
         struct sockets sockets;
-        int init_fd; /* -1: none */
+        int init_fd; /* -1: none; the registry has a duplicate, which it closes when creche-init dies */
         int signals, fatal;
         uint32_t restarts;
         bool was_ready;       /* an earlier creched under this creche-init has said READY */
@@ -118,7 +119,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .url = *s->url ? s->url : NULL,
                                      .exe = "/proc/self/exe",
                                      .nofile = s->nofile,
-                                     .init_fd = s->init_fd,
+                                     .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
 
@@ -286,13 +287,43 @@ static int stop(struct server *s)
         return status;
 }
 
+static void put_number(const char *variable, int v)
+{
+        char text[16];
+
+        snprintf(text, sizeof(text), "%d", v);
+        setenv(variable, text, 1);
+}
+
+/* An upgrade: become the program that lies on the disk now, as creche-init would start it. We stay the parent of
+ * our children all the time, so that even creche-init may be killed meanwhile. Returns if it cannot be executed. */
+static void execute_anew(struct server *s)
+{
+        struct err e;
+
+        put_number("CRECHE_INIT_FD", s->init_fd);
+        put_number("CRECHE_INIT_RESTARTS", (int)s->restarts + 1);
+        put_number("CRECHE_INIT_READY", 1);
+        /* The forkserver dies with the thread that made it; its children come to us, not to creche-init. */
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        if (sockets_hand_over(&s->sockets, &e) == 0 && fcntl(s->init_fd, F_SETFD, 0) == 0 &&
+            setrlimit(RLIMIT_NOFILE, &s->nofile) == 0) {
+                KILLPOINT("restart.exec");
+                execv(s->config->argv[0], s->config->argv);
+        }
+        log_error("restart.exec_failed", "path=%s errno=%s", log_quote(s->config->argv[0]),
+                  err_errno_name(errno));
+}
+
 /* Crash-only: what comes after us finds everything as it finds it after a SIGKILL. */
-static int restart(struct server *s, const char *why, int64_t grace_us)
+static int restart(struct server *s, const char *why, bool in_place, int64_t grace_us)
 {
         log_info("restart", "reason=%s", log_quote(why));
         registry_release_waiters(s->registry);
         http_stop(s->http, grace_us);
         KILLPOINT("restart.exit");
+        if (in_place)
+                execute_anew(s);
         _exit(STATUS_RESTART);
 }
 
@@ -304,11 +335,11 @@ static int run(struct server *s)
                 if (poll(polled, 2, -1) < 0 && errno != EINTR)
                         return STATUS_FAILED;
                 if (polled[1].revents)
-                        return restart(s, "the database's state is unknown", FATAL_GRACE_US);
+                        return restart(s, "the database's state is unknown", false, FATAL_GRACE_US);
                 switch (take_signal(s)) {
                 case SIGTERM:
                 case SIGINT: return stop(s);
-                case SIGHUP: return restart(s, "SIGHUP", HTTP_GRACE_US);
+                case SIGHUP: return restart(s, "SIGHUP", true, HTTP_GRACE_US);
                 default: break;
                 }
         }

@@ -42,7 +42,6 @@ static struct kept {
         int fd;
 } kept[KEPT_MAX];
 static size_t kept_count, refused_count;
-
 static unsigned started, crashes, ever_ready;
 static int owed; /* to each creched that gets ready: SIGTERM or SIGINT, once we had it */
 static int backoff_ms, listen_fds;
@@ -107,16 +106,20 @@ static void control_obey(const struct zombie_msg *m, int fd)
 {
         bool about_child = m->pid > 0 && m->pid != creched.pid;
 
-        if (fd >= 0 && m->op != ZOMBIE_KEEP)
+        if (fd >= 0 && m->op != ZOMBIE_KEEP) {
                 close(fd);
-        if (m->op == ZOMBIE_KEEP && fd >= 0) {
+        } else if (m->op == ZOMBIE_KEEP || m->op == ZOMBIE_DROP) {
                 kept_set(m->id, fd);
-        } else if (m->op == ZOMBIE_DROP) {
-                kept_set(m->id, -1);
+        } else if (m->op == ZOMBIE_HELLO) {
+                for (struct kept *k = kept; k < kept + kept_count; k++)
+                        control_send((struct zombie_msg){.op = ZOMBIE_KEPT, .id = k->id}, k->fd);
+                control_send(*m, -1);
+                creched.told = 0; /* to one that has executed itself anew, all is news */
+                creched.look = true;
         } else if (m->op == ZOMBIE_READY) {
                 if (!creched.ready && owed)
                         kill(creched.pid, owed);
-                backoff_ms = ever_ready ? backoff_ms : 0;
+                backoff_ms = ever_ready ? MIN(backoff_ms, BACKOFF_MIN_MS) : 0;
                 ever_ready = creched.ready = true;
                 alarm(CALM_S); /* until then, one that is killed again and again must not cost a processor */
         } else if (m->op == ZOMBIE_PEEK && about_child) {
@@ -202,8 +205,6 @@ static void creched_start(char **argv)
         started++;
         creched = (struct creched){.pid = pid, .control = pair[0], .look = true};
         owed = owed == SIGHUP ? 0 : owed; /* it asks for a new creched: here it is */
-        for (struct kept *k = kept; k < kept + kept_count; k++)
-                control_send((struct zombie_msg){.op = ZOMBIE_KEPT, .id = k->id}, k->fd);
 }
 
 /* Sees off a creched that has ended as @m says. Returns what to exit with, -1 to start another. */
@@ -271,7 +272,6 @@ static int set_up(void)
                 if (fcntl(fd, F_GETFD) < 0 && (fd >= FIRST_FD || open("/dev/null", O_RDWR) != fd))
                         return -1;
         close_range(FIRST_FD + (unsigned)listen_fds, ~0U, 0);
-
         for (const int *sig = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *sig; sig++)
                 sigaddset(&passed, *sig);
         sigfillset(&set); /* a fault of ours kills us all the same */

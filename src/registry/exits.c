@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "base/sys.h"
 #include "registry/internal.h"
 
@@ -236,6 +237,22 @@ void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
                                               : strdup("it was killed before it had become its program"),
         };
         record(c, end);
+}
+
+/* It died before it had become its program? The kernel remembers, of a zombie too. */
+static bool never_ran(const struct child *c)
+{
+        struct procfs_stat st;
+
+        return c->unexeced && procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
+}
+
+void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru)
+{
+        if (never_ran(c))
+                exit_failed(c, (enum bootstrap_stage)c->unexeced->stage, c->unexeced->errnum);
+        else
+                exit_from_wait(c, code, status, ru);
 }
 
 void exit_lost(struct child *c, const char *why)

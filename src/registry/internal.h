@@ -14,6 +14,7 @@
  *   control.c    signals, stdin, close, delete, rename
  *   views.c      show, list, active_children
  *   recover.c    what the last daemon left
+ *   anew.c       what a daemon finds that has executed itself anew
  *   registry.c   open, shut, authkeys
  *
  * One lock, registry->lock, guards the table, the records in it, the waiters, the timers and the outbox. It
@@ -249,6 +250,8 @@ bool exit_seen(struct child *c);
 /* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);
+/* One of the two: what its parent says of one that was adopted. */
+void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru);
 void exit_lost(struct child *c, const char *why); /* a static string */
 /* Reap what has been recorded. By the reaper. */
 void exits_reap(struct registry *r);
@@ -263,6 +266,8 @@ void reaper_unwatch(struct child *c);
 
 /* peers.c */
 void peers_init(struct registry *r, int init_fd);
+/* Hear what creche-init keeps. After recovery, before the reaper begins. */
+void peers_greet(struct registry *r);
 void peers_done(struct registry *r);
 /* Under the lock. */
 bool peer_lives(struct registry *r, uint32_t number);
@@ -278,6 +283,12 @@ int peers_drop_stdin(struct registry *r, int64_t id);
 
 /* recover.c */
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);
+
+/* anew.c */
+/* The forkservers of the program that we were are ended: before recovery, for their children to have moved. */
+void anew_end_forkservers(void);
+/* What had been recorded and was not reaped any more. After recovery. */
+void anew_reap(struct registry *r);
 
 /* registry.c */
 void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size);

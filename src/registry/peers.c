@@ -3,6 +3,7 @@
  * They tell us of zombies; we tell them when to reap. See base/zombie.h. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -17,6 +18,8 @@
 #include "base/socket.h"
 #include "base/sys.h"
 #include "registry/internal.h"
+
+enum { GREET_MS = 5000 };
 
 /* A message that waits to be sent. */
 struct letter {
@@ -140,14 +143,6 @@ void peers_flush(struct registry *r)
         pthread_mutex_unlock(&r->lock);
 }
 
-/* It died before it had become its program? The kernel remembers, of a zombie too. */
-static bool never_ran(const struct child *c)
-{
-        struct procfs_stat st;
-
-        return c->unexeced && procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
-}
-
 static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)
 {
         CLEANUP(child_unrefp) struct child *c = NULL;
@@ -170,10 +165,7 @@ static void on_exit_message(struct registry *r, struct peer *p, const struct zom
         pthread_mutex_unlock(&r->lock);
         if (!news)
                 return;
-        if (never_ran(c))
-                exit_failed(c, (enum bootstrap_stage)c->unexeced->stage, c->unexeced->errnum);
-        else
-                exit_from_wait(c, msg->code, msg->status, &msg->rusage);
+        exit_from_parent(c, msg->code, msg->status, &msg->rusage);
 }
 
 static void on_gone_message(struct registry *r, const struct zombie_msg *msg)
@@ -220,7 +212,8 @@ static void receive(struct registry *r, struct peer *p, const struct zombie_msg 
         case ZOMBIE_REAP:
         case ZOMBIE_READY:
         case ZOMBIE_KEEP:
-        case ZOMBIE_DROP: break;
+        case ZOMBIE_DROP:
+        case ZOMBIE_HELLO: break;
         }
 }
 
@@ -369,6 +362,29 @@ void peers_forkserver_born(const struct forkserver_peer *fp, void *arg)
         }
 }
 
+/* Until creche-init has said all that it keeps for us: who is served after this finds it. */
+void peers_greet(struct registry *r)
+{
+        struct zombie_msg hello = {.op = ZOMBIE_HELLO}, msg = {0};
+        struct pollfd p = {.fd = r->init.fd, .events = POLLIN};
+
+        if (!r->init.number || socket_send(r->init.fd, &hello, sizeof(hello), NULL, 0, 0) < 0)
+                return;
+        while (msg.op != ZOMBIE_HELLO && poll(&p, 1, GREET_MS) > 0) {
+                int fds[SOCKET_FDS_MAX];
+                ssize_t n = socket_recv(r->init.fd, &msg, sizeof(msg), fds, MSG_DONTWAIT);
+
+                if (n == 0 || (n < 0 && errno != ECONNRESET && errno != EAGAIN))
+                        break; /* the reaper will see that it has died */
+                if (n == sizeof(msg))
+                        receive(r, &r->init, &msg, &fds[0]);
+                closep(&fds[0]);
+                closep(&fds[1]);
+        }
+        if (msg.op != ZOMBIE_HELLO)
+                log_warn("init.silent", "pid=%d", r->init_pid);
+}
+
 void registry_ready(struct registry *r)
 {
         pthread_mutex_lock(&r->lock);
@@ -381,8 +397,10 @@ static int tell_init(struct registry *r, enum zombie_op op, int64_t id, const in
 {
         struct zombie_msg msg = {.op = op, .id = id};
 
-        if (!r->init.number)
+        if (!r->init.number) {
+                errno = ENOTCONN;
                 return -1;
+        }
         return socket_send(r->init.fd, &msg, sizeof(msg), fd, fd ? 1 : 0, MSG_DONTWAIT);
 }
 

@@ -73,7 +73,7 @@ static void own_child_ended(struct child *c)
                 return;
         }
         if (si.si_pid && see(c))
-                exit_from_wait(c, si.si_code, si.si_status, &ru);
+                exit_from_parent(c, si.si_code, si.si_status, &ru);
 }
 
 /* Its parent when we looked was about to die: a forkserver, for instance. */

@@ -20,7 +20,7 @@
 #include "base/sys.h"
 #include "registry/internal.h"
 
-enum { MOVING_TRIES = 2000, FORKSERVER_COMM = 15 /* the kernel keeps no more of a name */ };
+enum { MOVING_TRIES = 2000 };
 
 struct recovery {
         struct registry *registry;
@@ -132,6 +132,14 @@ static int64_t ran_us(const struct process *p)
         return us < 0 ? 0 : us;
 }
 
+/* Whom the exit status of a child of @ppid is to be asked of. Ours it is when we have executed ourselves anew. */
+static uint32_t parent_of(const struct registry *r, pid_t ppid)
+{
+        if (ppid == getpid())
+                return PEER_SELF;
+        return r->init_pid && ppid == r->init_pid ? PEER_INIT : PEER_NOBODY;
+}
+
 /* The process @p->pid is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
 static void adopt(struct recovery *rec, const struct process *p, const struct procfs_stat *st,
                   const struct journal_slot *slot)
@@ -156,7 +164,7 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         rec->adopted++;
         KILLPOINT("recover.adopt");
         c->pidfd = TAKE_FD(pidfd);
-        c->peer = r->init_pid && st->ppid == r->init_pid ? PEER_INIT : PEER_NOBODY;
+        c->peer = parent_of(r, st->ppid);
         c->rec.start_ticks = st->start_ticks;
         c->rec.state = PROCESS_STARTED;
         if (!c->rec.started_us)
@@ -181,14 +189,11 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
 static bool is_moving(const struct recovery *rec, const struct procfs_stat *st)
 {
         struct procfs_stat parent;
-        char path[64], name[32];
 
         if (!rec->registry->init_pid || st->ppid == rec->registry->init_pid ||
             procfs_stat(st->ppid, &parent) != 0)
                 return false;
-        snprintf(path, sizeof(path), "/proc/%d/comm", st->ppid);
-        return fd_read_file(AT_FDCWD, path, name, sizeof(name)) > 0 &&
-               !strncmp(name, FORKSERVER_NAME, FORKSERVER_COMM);
+        return procfs_is_named(st->ppid, FORKSERVER_NAME);
 }
 
 /* Returns 0, 1: there is no such process; -1: nobody can say, and the recovery fails. */
@@ -227,7 +232,7 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
         if (rc < 0)
                 return;
         /* Without its start time only its parent tells a process from a stranger with the same number. */
-        if (rc > 0 || !r->init_pid || st.ppid != r->init_pid)
+        if (rc > 0 || parent_of(r, st.ppid) == PEER_NOBODY)
                 declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
         else
                 adopt(rec, &p, &st, slot);

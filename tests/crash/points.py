@@ -91,6 +91,7 @@ TRIGGERS = {
     "forkserver.buried": kill_forkserver,
     "forkserver.rescue": first("forkserver.started"),
     "restart.exit": hang_up,
+    "restart.exec": hang_up,
     "start.undo": run_out_of_files,
     "start.undone": run_out_of_files,
     "init.fork": kill_daemon,

@@ -237,7 +237,7 @@ not_executable() {
   for i in {1..6}; do
     kill_daemon
   done
-  assert_match "$(grep event=init.restart "$CRECHE_DIR/stderr" | sed 's/.*delay_ms=//' | xargs)" '^0 50 100 200 400 800$'
+  assert_match "$(grep event=init.restart "$CRECHE_DIR/stderr" | sed 's/.*delay_ms=//' | xargs)" '^0 50 50 50 50 50$'
 }
 
 @test "the stdin that creche-init has no room to keep ends with its creched, and everything else goes on" {

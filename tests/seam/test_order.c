@@ -469,7 +469,10 @@ TEST(an_end_of_file_is_told_to_creche_init_before_it_is_acknowledged)
         MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
         rig_prepare(&r);
         r.config.init_fd = pair[0];
+        CHECK_INT(send(pair[1], &(struct zombie_msg){.op = ZOMBIE_HELLO}, sizeof(msg), 0), sizeof(msg));
         MUST(registry_open(&r.config, &r.registry, &e));
+        CHECK_INT(recv(pair[1], &msg, sizeof(msg), 0), sizeof(msg));
+        CHECK_INT(msg.op, ZOMBIE_HELLO);
         id = rig_start(&r, "read x");
         CHECK_INT(recv(pair[1], &msg, sizeof(msg), 0), sizeof(msg));
         CHECK_INT(msg.op, ZOMBIE_KEEP);

@@ -26,7 +26,7 @@ static void *keep(void *arg)
 
         while (socket_recv(k->control[0], &msg, sizeof(msg), fds, 0) == sizeof(msg)) {
                 closep(&fds[0]);
-                if (zombie_serve(&msg))
+                if (msg.op == ZOMBIE_HELLO || zombie_serve(&msg))
                         socket_send(k->control[0], &msg, sizeof(msg), NULL, 0, 0);
         }
         return NULL;
@@ -145,6 +145,45 @@ TEST(a_child_that_never_became_its_program_has_failed_also_when_its_start_was_re
         keeper_end(&k);
 }
 
+static void stand_still(const struct seam_call *call, void *arg)
+{
+        (void)call;
+        wait_sem(arg);
+        sem_post(arg);
+}
+
+TEST(a_stdin_that_creche_init_kept_is_there_before_anybody_can_ask_for_it)
+{
+        struct zombie_msg kept = {.op = ZOMBIE_KEPT, .id = 1};
+        struct journal_slot slot = {.id = 1};
+        struct err e = {0};
+        int release, pipes[2], fd;
+        struct keeper k;
+        sem_t go_on;
+        struct rig r;
+
+        rig_prepare(&r);
+        keeper_begin(&k, &r);
+        slot.pid = fork_unexeced(&release);
+        leave_start(&r, slot.pid, true, &slot);
+        CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
+        MUST(socket_send(k.control[0], &kept, sizeof(kept), &pipes[1], 1, 0));
+        sem_init(&go_on, 0, 0);
+        seam_before("epoll_wait", stand_still, &go_on); /* the reaper is late */
+        MUST(registry_open(&r.config, &r.registry, &e));
+        fd = registry_stdin(r.registry, &rig_operator, 1, &e);
+        CHECK(fd >= 0);
+        close(fd);
+        sem_post(&go_on);
+        seam_before("epoll_wait", NULL, NULL);
+        close(release);
+        rig_join(&r, 1);
+        rig_end(&r);
+        keeper_end(&k);
+        close(pipes[0]);
+        close(pipes[1]);
+}
+
 static int64_t start_by_forkserver(struct rig *r, const char *script)
 {
         struct spec *spec = rig_spec(script);
@@ -246,6 +285,8 @@ TEST(creche_init_is_told_to_reap_a_child_whose_forkserver_died_while_its_exit_wa
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         rig_prepare(&r);
         control_begin(&k, &r);
+        CHECK_INT(send(k.control[0], &(struct zombie_msg){.op = ZOMBIE_HELLO}, sizeof(struct zombie_msg), 0),
+                  sizeof(struct zombie_msg));
         MUST(registry_open(&r.config, &r.registry, &e));
         id = start_by_forkserver(&r, "read x");
         pid = rig_pid(&r, id);
