@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/kernel.h"
+#include "daemon/oom.h"
 #include "daemon/serve.h"
 #include "daemon/sockets.h"
 #include "start/forkserver.h"
@@ -74,6 +75,7 @@ static int first_stage(const struct config *c, int argc, char **argv)
         }
         if (sockets_lock(c, &s.lock, &e) < 0 || sockets_open(c, &s, &e) < 0 || sockets_hand_over(&s, &e) < 0)
                 return fail(&e);
+        oom_protect();
         exec_init(init, self, argc, argv);
         fprintf(stderr, "creched: cannot execute %s: %s\n", init, strerror(errno));
         return STATUS_FAILED;

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/killpoint.h"
 #include "daemon/keys.h"
+#include "daemon/oom.h"
 #include "daemon/sockets.h"
 #include "http/server.h"
 #include "registry/lifecycle.h"
@@ -37,8 +38,9 @@ struct server {
         int init_fd; /* -1: none; the registry has a duplicate, which it closes when creche-init dies */
         int signals, fatal;
         uint32_t restarts;
-        bool was_ready;       /* an earlier creched under this creche-init has said READY */
-        struct rlimit nofile; /* as it was when we were started */
+        bool was_ready;        /* an earlier creched under this creche-init has said READY */
+        struct rlimit nofile;  /* as it was when we were started */
+        char oom_score_adj[8]; /* the same; "": we have left it alone */
         char token[TOKEN_MAX];
         char address[256], url[300];
         struct logs *logs;
@@ -101,6 +103,7 @@ static int inherit(struct server *s, struct err *e)
         s->init_fd = take_number("CRECHE_INIT_FD", -1);
         s->restarts = (uint32_t)take_number("CRECHE_INIT_RESTARTS", 0);
         s->was_ready = take_number("CRECHE_INIT_READY", 0);
+        oom_inherit(s->oom_score_adj);
         if (s->init_fd >= 0)
                 fcntl(s->init_fd, F_SETFD, FD_CLOEXEC);
         if (sockets_inherit(&s->sockets, e) < 0)
@@ -119,6 +122,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .url = *s->url ? s->url : NULL,
                                      .exe = "/proc/self/exe",
                                      .nofile = s->nofile,
+                                     .oom_score_adj = s->oom_score_adj,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
@@ -304,6 +308,7 @@ static void execute_anew(struct server *s)
         put_number("CRECHE_INIT_FD", s->init_fd);
         put_number("CRECHE_INIT_RESTARTS", (int)s->restarts + 1);
         put_number("CRECHE_INIT_READY", 1);
+        oom_hand_over(s->oom_score_adj);
         /* The forkserver dies with the thread that made it; its children come to us, not to creche-init. */
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         if (sockets_hand_over(&s->sockets, &e) == 0 && fcntl(s->init_fd, F_SETFD, 0) == 0 &&

@@ -17,14 +17,15 @@
 #include "registry/registry.h"
 
 struct registry_config {
-        const char *state_dir;    /* absolute; exists, ours, 0700 */
-        const char *database;     /* path */
-        const char *socket_path;  /* for CRECHE_SOCKET */
-        const char *url;          /* for CRECHE_URL; NULL: TCP is off */
-        const char *exe;          /* this program: what the forkserver is started from */
-        unsigned char secret[32]; /* authkeys and fingerprints are made with it */
-        struct rlimit nofile;     /* of children; all zero: ours */
-        int init_fd;              /* control socket to creche-init; -1: there is none */
+        const char *state_dir;     /* absolute; exists, ours, 0700 */
+        const char *database;      /* path */
+        const char *socket_path;   /* for CRECHE_SOCKET */
+        const char *url;           /* for CRECHE_URL; NULL: TCP is off */
+        const char *exe;           /* this program: what the forkserver is started from */
+        unsigned char secret[32];  /* authkeys and fingerprints are made with it */
+        struct rlimit nofile;      /* of children; all zero: ours */
+        const char *oom_score_adj; /* the same; NULL or "": ours */
+        int init_fd;               /* control socket to creche-init; -1: there is none */
         struct logs *logs;
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
         void *fatal_arg;

@@ -61,6 +61,7 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
                                    .env = env,
                                    .cwd = p->cwd,
                                    .nofile = r->config.nofile,
+                                   .oom_score_adj = r->config.oom_score_adj,
                                    .out_path = out,
                                    .err_path = err};
         struct launch *l;

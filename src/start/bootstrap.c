@@ -69,6 +69,23 @@ static void reset_dispositions(const struct bootstrap *b)
                               syscall(SYS_rt_sigaction, s, &default_action, NULL, KERNEL_SIGSET_BYTES));
 }
 
+/* As long as we are who we were: a process that has changed its user may not write there. */
+static void restore_oom_score(const struct bootstrap *b)
+{
+        const char *text = b->launch->oom_score_adj;
+        size_t n = 0;
+        long fd;
+
+        while (text[n])
+                n++;
+        if (n == 0)
+                return;
+        fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY);
+        check(b, STAGE_LIMITS, fd);
+        check(b, STAGE_LIMITS, syscall(SYS_write, fd, text, n));
+        check(b, STAGE_LIMITS, syscall(SYS_close, fd));
+}
+
 static void apply_limits(const struct bootstrap *b)
 {
         const struct launch *l = b->launch;
@@ -165,6 +182,7 @@ void bootstrap_run(void *arg)
         check(b, STAGE_SESSION, syscall(SYS_setsid));
         KILLPOINT("child.session_made");
         reset_dispositions(b);
+        restore_oom_score(b);
         if (!b->launch->limits_last)
                 apply_limits(b);
         open_stdio(b);

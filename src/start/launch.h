@@ -33,6 +33,7 @@ struct launch {
         union launch_ref out_path, err_path;
         enum output out, err;
         unsigned umask;
+        char oom_score_adj[8]; /* "": as we have it */
         int nice;
         bool has_nice;
         bool has_ids;
@@ -51,7 +52,8 @@ struct launch_context {
         const char *const *env; /* NULL-terminated "NAME=value": goes above all (CRECHE_ID ...) */
         const char *cwd;
         const char *out_path, *err_path;
-        struct rlimit nofile; /* what a child has unless the spec says otherwise; ours may be raised */
+        struct rlimit nofile;      /* what a child has unless the spec says otherwise; ours may be raised */
+        const char *oom_score_adj; /* what a child has; NULL or "": what we have */
 };
 
 /** A launch of @spec, to be freed with launch_free(). NULL: out of memory. */
