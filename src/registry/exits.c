@@ -43,6 +43,7 @@ static void on_retry(struct timer *timer, void *done)
         struct child *c = container_of(timer, struct child, timer);
 
         (void)done;
+        c->registry->seek_orphans = true;
         store_submit(c->registry->store, &c->ended);
 }
 

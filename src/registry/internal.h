@@ -121,6 +121,7 @@ struct registry {
         size_t unwritten;         /* children of which this is true */
         int all_signo; /* what registry_signal_all() sent last, and whether to daemonic ones only */
         bool all_daemonic;
+        bool seek_orphans;        /* the reaper's: one of those may stand before them */
         _Atomic size_t starts_outside; /* starts that were let in and are not in the table yet */
         int ended_fd;
 
@@ -282,6 +283,7 @@ int peers_keep_stdin(struct registry *r, int64_t id, int fd);
 int peers_drop_stdin(struct registry *r, int64_t id);
 
 /* recover.c */
+void peers_find_orphans(struct registry *r);
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);
 
 /* anew.c */

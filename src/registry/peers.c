@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -141,6 +142,34 @@ void peers_flush(struct registry *r)
                 free(l);
         }
         pthread_mutex_unlock(&r->lock);
+}
+
+/* creche-init tells of the first zombie that it has, and of the next when that is reaped. While it is one whose
+ * end cannot be recorded, orphans that nobody waits for would pile up behind it: so ask for them. */
+void peers_find_orphans(struct registry *r)
+{
+        CLEANUP(freep) char *line = NULL;
+        struct procfs_stat st;
+        char path[64];
+        size_t room = 0;
+        FILE *children;
+
+        if (!r->init.number)
+                return;
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", r->init_pid, r->init_pid);
+        children = fopen(path, "re");
+        if (!children)
+                return;
+        while (getdelim(&line, &room, ' ', children) > 0) {
+                pid_t pid = (pid_t)strtol(line, NULL, 10);
+                bool zombie = pid > 0 && procfs_stat(pid, &st) == 0 && st.state == 'Z';
+
+                pthread_mutex_lock(&r->lock);
+                if (zombie && !table_find_pid(r, pid))
+                        peer_post(r, PEER_INIT, ZOMBIE_PEEK, pid, 0);
+                pthread_mutex_unlock(&r->lock);
+        }
+        fclose(children);
 }
 
 static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)

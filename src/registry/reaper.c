@@ -179,6 +179,9 @@ static void *reaper_main(void *arg)
                         dispatch(r, &events[i]);
                 expire_timers(r);
                 exits_reap(r);
+                if (r->seek_orphans)
+                        peers_find_orphans(r);
+                r->seek_orphans = false;
                 peers_flush(r);
                 /* Interrupted, or a full array: there is more to see before anything can be called settled. */
                 if (n >= 0 && n < EVENTS)
