@@ -77,6 +77,7 @@ static inline int probe_main(int argc, char **argv)
 /* ---- the rig ---- */
 
 struct rig {
+        int cgroup; /* what children are started in; 0: nothing */
         struct journal *journal;
         struct forkserver *forkserver;
         struct forkserver_peer peer; /* the last that was born */
@@ -155,7 +156,8 @@ static inline int start(struct rig *r, enum start_method m, const struct spec *s
                 return -1;
         l = launch_new(spec, &c);
         r->slot = journal_claim(r->journal, 17, NULL);
-        rc = starter_start(&r->starter, m, l, r->slot, in, &r->result, e);
+        rc = starter_start(&r->starter, m, l, r->slot,
+                           (struct start_files){in, r->cgroup > 0 ? r->cgroup : -1}, &r->result, e);
         launch_free(l);
         return rc;
 }

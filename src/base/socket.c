@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
+
 union control {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(SOCKET_FDS_MAX * sizeof(int))];
@@ -52,4 +54,10 @@ ssize_t socket_recv(int fd, void *buf, size_t n, int fds[SOCKET_FDS_MAX], int fl
                 if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
                         memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
         return got;
+}
+
+void socket_close_files(int fds[SOCKET_FDS_MAX])
+{
+        for (int i = 0; i < SOCKET_FDS_MAX; i++)
+                closep(&fds[i]);
 }

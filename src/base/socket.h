@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SOCKET_FDS_MAX = 2 };
+enum { SOCKET_FDS_MAX = 3 };
 
 /** Send @n bytes and @fds_n files, which stay the caller's. @flags of sendmsg(). 0, or -1 with errno set. */
 int socket_send(int fd, const void *buf, size_t n, const int *fds, size_t fds_n, int flags);
@@ -18,5 +18,8 @@ int socket_send(int fd, const void *buf, size_t n, const int *fds, size_t fds_n,
 /** Receive one packet of at most @n bytes; files (close-on-exec, the caller's) into @fds[SOCKET_FDS_MAX],
  * -1 where there is none. Returns the length, 0 at the end, -1 with errno set. */
 ssize_t socket_recv(int fd, void *buf, size_t n, int fds[SOCKET_FDS_MAX], int flags);
+
+/** Close those of @fds that are there. */
+void socket_close_files(int fds[SOCKET_FDS_MAX]);
 
 #endif

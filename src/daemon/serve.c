@@ -123,6 +123,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .exe = "/proc/self/exe",
                                      .nofile = s->nofile,
                                      .oom_score_adj = s->oom_score_adj,
+                                     .leaves = true,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
                                      .fatal = on_fatal,
                                      .fatal_arg = s};

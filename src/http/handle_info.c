@@ -49,6 +49,13 @@ static void add_start_methods(struct strbuf *b)
         strbuf_char(b, ']');
 }
 
+/* What of the kernel we could have. */
+static void add_features(struct strbuf *b, const struct registry_info *info)
+{
+        strbuf_printf(b, ",\"features\":{\"tree\":\"%s\",\"oom\":%s}",
+                      info->leaves ? "control_group" : "process_group", info->tell_oom ? "true" : "false");
+}
+
 static void add_counts(struct strbuf *b, const struct registry_info *info)
 {
         strbuf_str(b, ",\"counts\":{");
@@ -117,6 +124,7 @@ void handle_info(struct request *r)
         }
         add_daemon(&b, r->http, &info);
         add_start_methods(&b);
+        add_features(&b, &info);
         add_limits(&b);
         add_counts(&b, &info);
         add_health(&b, &info);

@@ -192,3 +192,9 @@ void process_freep(struct process **p)
 {
         process_free(*p);
 }
+
+bool signal_asks_for_the_end(int signo)
+{
+        return signo == SIGTERM || signo == SIGKILL || signo == SIGINT || signo == SIGQUIT ||
+               signo == SIGHUP || signo == SIGABRT;
+}

@@ -113,5 +113,7 @@ int exit_reason_parse(const char *name);
 const char *signal_name(int signo);
 /** "SIGTERM", "TERM" or "15" -> 15; -1 when it is none. */
 int signal_parse(const char *name);
+/** Whether who sends it usually wants an end. */
+bool signal_asks_for_the_end(int signo);
 
 #endif

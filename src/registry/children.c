@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of active children: by id, and by pid for those whose exit somebody else tells us. */
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 #include "registry/internal.h"
 
 struct child *child_new(struct registry *r)
@@ -51,6 +53,15 @@ bool child_is_dead(struct child *c)
         if (c->exit_seen)
                 return true;
         return c->rec.state == PROCESS_STARTED && c->pidfd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+bool child_signal(struct child *c, int signo)
+{
+        bool sent = sys_pidfd_send_signal(c->pidfd, signo, 0) == 0;
+
+        if (sent && signo != SIGKILL && signal_asks_for_the_end(signo))
+                sys_pidfd_send_signal(c->pidfd, SIGCONT, 0);
+        return sent;
 }
 
 static struct child **id_bucket(struct registry *r, int64_t id)

@@ -28,7 +28,7 @@ struct control_op {
         struct child *child;
         int64_t id;
         int signo;
-        bool tree;
+        bool tree, wake;
         char *text;             /* requested_by, or a name */
         struct process *respec; /* PATCH: the launch part of a record */
         char *request;
@@ -89,15 +89,54 @@ static int op_submit(struct control_op **op, int (*run)(struct store_job *, stru
 
 /* Under the lock: through the pidfd, so that no stranger who got the same number is ever met. The group is
  * led by the child, which is not reaped while it is in the table: its number cannot be anybody else's. */
-static bool send(struct child *c, int signo, bool tree)
+static bool send(struct child *c, int signo, bool group)
 {
         if (c->exit_seen || c->pidfd < 0)
                 return false;
-        if (!tree)
+        if (!group)
                 return sys_pidfd_send_signal(c->pidfd, signo, 0) == 0;
         if (sys_pidfd_send_signal(c->pidfd, signo, PIDFD_SIGNAL_PROCESS_GROUP) == 0)
                 return true;
         return errno == EINVAL && kill(-c->rec.pid, signo) == 0;
+}
+
+/* Without the lock: @signo to @c, and with @tree to all that descend from it. */
+static bool send_to(struct child *c, int signo, bool tree)
+{
+        struct registry *r = c->registry;
+        bool leaf = tree && leaves_populated(r->leaves, c->rec.id), sent;
+
+        pthread_mutex_lock(&r->lock);
+        sent = send(c, signo, tree && !leaf);
+        pthread_mutex_unlock(&r->lock);
+        if (leaf)
+                sent = leaves_signal(r->leaves, c->rec.id, signo, c->rec.pid) || sent;
+        return sent;
+}
+
+/* A process that is stopped hears SIGTERM only when it goes on. /signal sends what it was told and no more. */
+static bool wakes(int signo, const char *verb)
+{
+        return signo != SIGKILL && signal_asks_for_the_end(signo) && strcmp(verb, "signal") != 0;
+}
+
+static bool deliver(struct child *c, int signo, bool tree, bool wake)
+{
+        bool delivered = send_to(c, signo, tree);
+
+        if (delivered && wake)
+                send_to(c, SIGCONT, tree);
+        return delivered;
+}
+
+/* The process has ended; who descends from it may be there still. */
+static bool deliver_to_survivors(struct registry *r, int64_t id, int signo, bool wake)
+{
+        bool delivered = leaves_signal(r->leaves, id, signo, 0);
+
+        if (delivered && wake)
+                leaves_signal(r->leaves, id, SIGCONT, 0);
+        return delivered;
 }
 
 static int requested_run(struct store_job *job, struct db *db, struct err *e)
@@ -116,20 +155,12 @@ static void requested_done(struct store_job *job, const struct err *e)
                 log_warn("process.request_not_recorded", "id=%" PRId64 " error=%s", op->id,
                          log_quote(e->msg));
         KILLPOINT("signal.recorded");
-        pthread_mutex_lock(&op->registry->lock);
-        op->ticket->delivered = send(op->child, op->signo, op->tree);
-        pthread_mutex_unlock(&op->registry->lock);
+        op->ticket->delivered = deliver(op->child, op->signo, op->tree, op->wake);
         KILLPOINT("signal.sent");
         op_finish(op, NULL);
 }
 
-static bool asks_for_the_end(int signo)
-{
-        return signo == SIGTERM || signo == SIGKILL || signo == SIGINT || signo == SIGQUIT ||
-               signo == SIGHUP || signo == SIGABRT;
-}
-
-/* Of a process that is not in the table: nothing is sent, or it is an error. */
+/* Of a process that is not in the table: 0 when it has ended, or it is an error. */
 static int signal_absent(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
 {
         CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
@@ -147,7 +178,7 @@ static int signal_absent(struct registry *r, const struct caller *who, int64_t i
 
 /* Who asked goes to the disk before the signal goes out: a crash between the two repeats nothing; the other way
  * round, a process that we stopped would look as if it had died by itself. */
-static int note_and_send(struct registry *r, struct child *c, const char *by, int signo, bool tree,
+static int note_and_send(struct registry *r, struct child *c, const char *by, int signo, bool tree, bool wake,
                          struct ticket *t)
 {
         CLEANUP(op_freep) struct control_op *op = op_new(r, c->rec.id, t);
@@ -160,7 +191,17 @@ static int note_and_send(struct registry *r, struct child *c, const char *by, in
         op->child = child_ref(c);
         op->signo = signo;
         op->tree = tree;
+        op->wake = wake;
         return op_submit(&op, requested_run, requested_done);
+}
+
+/* Under the lock: @id as one that can be signalled, referenced; NULL: it is not in the table. */
+static struct child *find_target(struct registry *r, const struct caller *who, int64_t id)
+{
+        struct child *c = table_find(r, id);
+
+        return c && c->durable && caller_sees(who, &c->rec) && c->rec.state != PROCESS_INITIAL ? child_ref(c)
+                                                                                               : NULL;
 }
 
 int registry_signal(struct registry *r, const struct caller *who, int64_t id, int signo, const char *verb,
@@ -168,35 +209,34 @@ int registry_signal(struct registry *r, const struct caller *who, int64_t id, in
 {
         CLEANUP(child_unrefp) struct child *c = NULL;
         char by[160];
-        bool dead = false, starting = false;
+        bool dead = false, starting = false, wake = wakes(signo, verb);
 
         t->id = id;
         snprintf(by, sizeof(by), "%s by %s", verb, who->who);
         pthread_mutex_lock(&r->lock);
-        c = table_find(r, id);
-        if (c && (!c->durable || !caller_sees(who, &c->rec) || c->rec.state == PROCESS_INITIAL))
-                c = NULL;
+        c = find_target(r, who, id);
         if (c) {
-                child_ref(c);
                 starting = c->rec.state == PROCESS_STARTING;
                 dead = child_is_dead(c);
-                if (!dead && !starting && !asks_for_the_end(signo))
-                        t->delivered = send(c, signo, tree);
-                if (!dead && !starting && asks_for_the_end(signo)) {
+                if (!dead && !starting && signal_asks_for_the_end(signo)) {
                         free(c->rec.requested_by);
                         c->rec.requested_by = strdup(by);
                 }
         }
         pthread_mutex_unlock(&r->lock);
-        if (!c)
-                return signal_absent(r, who, id, t);
+        if (!c && signal_absent(r, who, id, t) < 0)
+                return -1;
         if (starting)
                 return err_set(&t->err, ERR_TRY_AGAIN, 0, "process %" PRId64 " is just being started", id);
+        if (!c || dead)
+                t->delivered = tree && deliver_to_survivors(r, id, signo, wake);
         if (dead) /* answer with its end */
                 return registry_wait(r, who, id, 0, t);
-        if (!asks_for_the_end(signo))
-                return 0;
-        return note_and_send(r, c, by, signo, tree, t);
+        if (c && signal_asks_for_the_end(signo))
+                return note_and_send(r, c, by, signo, tree, wake, t);
+        if (c)
+                t->delivered = deliver(c, signo, tree, wake);
+        return 0;
 }
 
 /* Close and delete: a process that is dead already may just not be recorded as such. */

@@ -75,7 +75,7 @@ static void tell_children(struct registry *r, const struct child *parent)
 
                 if (c->rec.parent == parent->rec.id && c->rec.on_parent_death && c->pidfd >= 0 &&
                     !c->exit_seen)
-                        sys_pidfd_send_signal(c->pidfd, c->rec.on_parent_death, 0);
+                        child_signal(c, c->rec.on_parent_death);
         }
 }
 
@@ -83,7 +83,7 @@ void child_notice_orphaned(struct child *c)
 {
         if (c->rec.on_parent_death && c->rec.parent && !table_find(c->registry, c->rec.parent) &&
             !c->exit_seen)
-                sys_pidfd_send_signal(c->pidfd, c->rec.on_parent_death, 0);
+                child_signal(c, c->rec.on_parent_death);
 }
 
 void table_left(struct registry *r)
@@ -203,6 +203,18 @@ static struct process *new_end(struct child *c)
         return end;
 }
 
+/* Whether it was killed for want of memory: 1, 0; -1: nobody can tell, as when we have asked for the same. */
+static int killed_for_memory(const struct child *c, const struct process *end, int code, int status)
+{
+        int killed = leaves_oom(c->registry->leaves, c->rec.id);
+
+        if (killed != 1)
+                return killed;
+        if (code == CLD_EXITED || status != SIGKILL)
+                return 0;
+        return end->requested_by ? -1 : 1;
+}
+
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru)
 {
         struct process *end = new_end(c);
@@ -213,7 +225,7 @@ void exit_from_wait(struct child *c, int code, int status, const struct rusage *
                 .reason = exited ? EXIT_EXITED : EXIT_SIGNALED,
                 .exitcode = exited ? status : -status,
                 .core_dumped = code == CLD_DUMPED,
-                .oom = -1,
+                .oom = killed_for_memory(c, end, code, status),
         };
         end->rusage = *ru;
         end->has_rusage = true;
@@ -293,6 +305,7 @@ static void reap(struct registry *r, struct child *c)
         if (c->unexeced)
                 journal_release(r->journal, TAKE_PTR(c->unexeced));
         logs_forget(r->config.logs, c->rec.id);
+        leaves_ended(r->leaves, c->rec.id, c->rec.exit.exitcode == -SIGKILL);
         child_unref(c);
 }
 

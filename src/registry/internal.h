@@ -34,6 +34,7 @@
 #include "start/account.h"
 #include "start/forkserver.h"
 #include "start/journal.h"
+#include "start/leaves.h"
 #include "start/start.h"
 #include "store/records.h"
 #include "store/store.h"
@@ -55,7 +56,7 @@ enum { PEER_SELF = 0, PEER_INIT = 1, PEER_NOBODY = 2, PEER_FORKSERVER = 3 /* + i
 #define RETRY_US CLOCK_US_PER_S
 
 /* What an epoll event is about. */
-enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE };
+enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE, SOURCE_LEAVES };
 
 struct source {
         enum source_kind kind;
@@ -106,6 +107,7 @@ struct registry {
         struct store *store;
         struct journal *journal;
         struct forkserver *forkserver;
+        struct leaves *leaves;  /* NULL: there are none */
         struct account account; /* the daemon's own */
         struct boot boot;
         _Atomic int64_t next_id;
@@ -119,9 +121,9 @@ struct registry {
         bool stopping, shut;
         size_t on_parent_death_n; /* children that want to know */
         size_t unwritten;         /* children of which this is true */
+        bool seek_orphans;        /* the reaper's: one of those may stand before them */
         int all_signo; /* what registry_signal_all() sent last, and whether to daemonic ones only */
         bool all_daemonic;
-        bool seek_orphans;        /* the reaper's: one of those may stand before them */
         _Atomic size_t starts_outside; /* starts that were let in and are not in the table yet */
         int ended_fd;
 
@@ -134,7 +136,7 @@ struct registry {
         pthread_t reaper;
         bool reaper_runs;
         int epfd, wakefd;
-        struct source wake_source;
+        struct source wake_source, leaves_source;
         _Atomic int64_t sleeping_until; /* the deadline that the reaper sleeps towards */
         struct list reap;               /* under the lock: recorded, to be reaped */
         struct list outbox;             /* for peers */
@@ -156,6 +158,8 @@ struct child *child_ref(struct child *c);
 void child_unref(struct child *c);
 void child_unrefp(struct child **c);
 /* All of these under the lock. */
+/* Send @signo to @c, which has a pidfd; one that asks for the end wakes it, if it is stopped, to hear it. */
+bool child_signal(struct child *c, int signo);
 /* Is @c dead, recorded or not? Asks the kernel. */
 bool child_is_dead(struct child *c);
 struct child *table_find(struct registry *r, int64_t id);
@@ -276,6 +280,7 @@ void peer_post(struct registry *r, uint32_t number, enum zombie_op op, pid_t pid
 /* Without the lock, by the reaper. */
 void peers_flush(struct registry *r);
 void peer_event(struct registry *r, struct peer *p, uint32_t events);
+void peers_find_orphans(struct registry *r);
 void peers_forkserver_born(const struct forkserver_peer *fp, void *arg);
 /* Under the lock: creche-init holds a duplicate of the stdin @fd of @id from now on, or does not any more, whenever
  * we die. Not 0: it could not be told. A creche-init that is dead holds nothing. */
@@ -283,7 +288,6 @@ int peers_keep_stdin(struct registry *r, int64_t id, int fd);
 int peers_drop_stdin(struct registry *r, int64_t id);
 
 /* recover.c */
-void peers_find_orphans(struct registry *r);
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);
 
 /* anew.c */

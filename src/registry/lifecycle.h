@@ -25,6 +25,7 @@ struct registry_config {
         unsigned char secret[32];  /* authkeys and fingerprints are made with it */
         struct rlimit nofile;      /* of children; all zero: ours */
         const char *oom_score_adj; /* the same; NULL or "": ours */
+        bool leaves;               /* a control group for each process, where that can be had */
         int init_fd;               /* control socket to creche-init; -1: there is none */
         struct logs *logs;
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */

@@ -82,6 +82,7 @@ void start_op_undo(struct start_op *op, const struct err *e)
         c->kept_stdin = false;
         pthread_mutex_unlock(&r->lock);
         logs_forget(r->config.logs, c->rec.id);
+        leaves_ended(r->leaves, c->rec.id, false);
         if (op->slot)
                 journal_release(op->registry->journal, TAKE_PTR(op->slot));
         op->job = (struct store_job){.run = undo_run, .done = undo_done};
@@ -129,7 +130,7 @@ static void on_timeout(struct timer *timer, void *done)
         log_info("process.terminated", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
         free(c->rec.requested_by);
         c->rec.requested_by = strdup("timeout");
-        sys_pidfd_send_signal(c->pidfd, SIGTERM, 0);
+        child_signal(c, SIGTERM);
         c->timer.fire = on_grace_over;
         registry_set_timer(c->registry, &c->timer, clock_mono_us() + c->rec.grace_us);
 }
@@ -207,7 +208,7 @@ static struct procfs_stat look_at(pid_t pid)
 static void catch_up(struct registry *r, struct child *c)
 {
         if (r->all_signo && (c->rec.daemon || !r->all_daemonic))
-                sys_pidfd_send_signal(c->pidfd, r->all_signo, 0);
+                child_signal(c, r->all_signo);
         child_notice_orphaned(c);
 }
 

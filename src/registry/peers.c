@@ -354,8 +354,7 @@ void peer_event(struct registry *r, struct peer *p, uint32_t events)
                         lose_peer(r, p);
                 else if (n == sizeof(msg))
                         receive(r, p, &msg, &fds[0]);
-                closep(&fds[0]);
-                closep(&fds[1]);
+                socket_close_files(fds);
         }
 }
 

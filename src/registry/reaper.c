@@ -121,6 +121,7 @@ static void dispatch(struct registry *r, const struct epoll_event *ev)
         case SOURCE_CHILD: child_event(container_of(source, struct child, source)); break;
         case SOURCE_PEER: peer_event(r, container_of(source, struct peer, source), ev->events); break;
         case SOURCE_WAKE: drain(r->wakefd); break;
+        case SOURCE_LEAVES: leaves_event(r->leaves); break;
         }
 }
 
@@ -178,10 +179,10 @@ static void *reaper_main(void *arg)
                 for (int i = 0; i < n; i++)
                         dispatch(r, &events[i]);
                 expire_timers(r);
-                exits_reap(r);
                 if (r->seek_orphans)
                         peers_find_orphans(r);
                 r->seek_orphans = false;
+                exits_reap(r);
                 peers_flush(r);
                 /* Interrupted, or a full array: there is more to see before anything can be called settled. */
                 if (n >= 0 && n < EVENTS)

@@ -280,6 +280,17 @@ static void notice_orphaned(struct registry *r)
         pthread_mutex_unlock(&r->lock);
 }
 
+static bool is_active(int64_t id, void *arg)
+{
+        struct registry *r = arg;
+        bool active;
+
+        pthread_mutex_lock(&r->lock);
+        active = table_find(r, id) != NULL;
+        pthread_mutex_unlock(&r->lock);
+        return active;
+}
+
 /* What recovery has queued is durable when this has run: the writer takes jobs in order. */
 struct barrier {
         struct store_job job;
@@ -336,6 +347,8 @@ int recover_run(struct registry *r, const struct boot *boot, struct err *e)
         KILLPOINT("recover.durable");
         journal_clear(r->journal);
         notice_orphaned(r);
+        /* Those who ended while nobody served have nobody else to see to their leaves. */
+        leaves_sweep(r->leaves, is_active, r);
         KILLPOINT("recover.done");
         if (rec.adopted + rec.ended + rec.unstarted)
                 log_info("recover.done", "adopted=%zu ended=%zu unstarted=%zu", rec.adopted, rec.ended,

@@ -75,6 +75,19 @@ static int open_files(struct registry *r, const struct boot *boot, struct err *e
         return 0;
 }
 
+/* After the journal, which waits for whoever the last daemon was cloning. */
+static int open_leaves(struct registry *r, struct err *e)
+{
+        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &r->leaves_source};
+
+        r->leaves_source.kind = SOURCE_LEAVES;
+        if (r->config.leaves)
+                r->leaves = leaves_open(r->config.state_dir, store_instance(r->store));
+        if (r->leaves && sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, leaves_fd(r->leaves), &ev) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "watching control groups");
+        return 0;
+}
+
 static int open_all(struct registry *r, struct err *e)
 {
         struct boot *boot = &r->boot;
@@ -83,6 +96,8 @@ static int open_all(struct registry *r, struct err *e)
         if (procfs_boot_id(boot->boot_id, sizeof(boot->boot_id), e) < 0 ||
             account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
             open_files(r, boot, e) < 0)
+                return -1;
+        if (open_leaves(r, e) < 0)
                 return -1;
         peers_init(r, r->config.init_fd);
         r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
@@ -129,6 +144,7 @@ void registry_shut(struct registry *r)
         peers_flush(r);
         peers_done(r);
         empty_table(r);
+        leaves_close(r->leaves);
         journal_close(r->journal);
         timers_done(&r->timers);
         closep(&r->epfd);
@@ -158,7 +174,7 @@ void registry_signal_all(struct registry *r, int signo, bool daemonic, const cha
                         continue;
                 free(c->rec.requested_by);
                 c->rec.requested_by = strdup(verb);
-                sys_pidfd_send_signal(c->pidfd, signo, 0);
+                child_signal(c, signo);
         }
         pthread_mutex_unlock(&r->lock);
 }
@@ -277,6 +293,8 @@ int registry_info(struct registry *r, struct registry_info *info, struct err *e)
         info->init_pid = r->init.number ? r->init_pid : 0;
         info->unwritten = r->unwritten;
         pthread_mutex_unlock(&r->lock);
+        info->leaves = r->leaves != NULL;
+        info->tell_oom = leaves_tell_oom(r->leaves);
         info->stopping = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
         return 0;
 }

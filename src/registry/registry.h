@@ -133,8 +133,10 @@ bool registry_cancel(struct registry *r, struct ticket *t);
 /** Done when each exit that has happened by now is recorded: what lists and active_children ask first. */
 int registry_settle(struct registry *r, struct ticket *t);
 
-/** Send @signo: terminate, kill, interrupt, signal; @verb says which in requested_by. @tree: to the whole
- * process group. t->delivered false: it had ended. ERR_NOT_FOUND, ERR_NOT_STARTED, ERR_CLOSED. */
+/** Send @signo: terminate, kill, interrupt, signal; @verb says which in requested_by. @tree: to all in
+ * its control group, though it has ended itself; where it has none, to its process group. terminate and
+ * interrupt wake who is stopped. t->delivered false: there was nobody. ERR_NOT_FOUND, ERR_NOT_STARTED,
+ * ERR_CLOSED. */
 int registry_signal(struct registry *r, const struct caller *who, int64_t id, int signo, const char *verb,
                     bool tree, struct ticket *t);
 
@@ -175,6 +177,8 @@ struct registry_info {
         char boot_id[40];
         int init_pid;     /* 0: creche-init is gone (degraded) */
         size_t unwritten; /* processes whose end could not be written yet */
+        bool leaves;      /* each process has a control group of its own */
+        bool tell_oom;    /* ... which tells whether it was killed for want of memory */
         bool stopping;
 };
 

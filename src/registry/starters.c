@@ -95,6 +95,7 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
 {
         CLEANUP(launch_freep) struct launch *l = NULL;
         CLEANUP(closep) int in = -1;
+        CLEANUP(closep) int cgroup = -1;
 
         if (fd_is_short(FILES_SPARE))
                 return err_set(e, ERR_TRY_AGAIN, EMFILE, "too many processes and connections");
@@ -109,7 +110,10 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
         if (!op->slot)
                 return -1;
         KILLPOINT("start.slot_claimed");
-        return starter_start(s, op->child->rec.start_method, l, op->slot, in, res, e);
+        cgroup = leaves_claim(op->registry->leaves, op->child->rec.id);
+        KILLPOINT("start.leaf_claimed");
+        return starter_start(s, op->child->rec.start_method, l, op->slot,
+                             (struct start_files){.in = in, .cgroup = cgroup}, res, e);
 }
 
 static struct start_op *next(struct registry *r)

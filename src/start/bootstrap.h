@@ -30,6 +30,7 @@ struct bootstrap {
         const struct launch *launch; /* relocated */
         struct journal_slot *slot;   /* a failure is reported there: stage, errnum */
         int stdin_fd;                /* > 2, becomes fd 0; -1: /dev/null */
+        int cgroup_fd;               /* the group that it is born in; -1: the parent's */
 };
 
 /** Become the program of the launch. @arg: struct bootstrap. Does not return: exec, or exit(127). */

@@ -136,18 +136,25 @@ static int launch_file(const struct launch *l)
 }
 
 /* Returns 0 with @reply and @pidfd, 1 when the server has gone, -1. */
-static int ask(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot, int stdin_fd,
-               struct forkserver_reply *reply, int *pidfd, struct err *e)
+static int ask(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot,
+               struct start_files files, struct forkserver_reply *reply, int *pidfd, struct err *e)
 {
         CLEANUP(closep) int file = launch_file(l);
-        struct forkserver_request req = {
-                .slot = journal_number(fs->journal, slot), .has_stdin = stdin_fd >= 0, .size = l->size};
-        int fds[SOCKET_FDS_MAX] = {file, stdin_fd};
+        struct forkserver_request req = {.slot = journal_number(fs->journal, slot),
+                                         .has_stdin = files.in >= 0,
+                                         .has_cgroup = files.cgroup >= 0,
+                                         .size = l->size};
+        int fds[SOCKET_FDS_MAX] = {file};
+        size_t fds_n = 1;
 
         if (file < 0)
                 return err_set(e, ERR_TRY_AGAIN, errno, "making a file for the forkserver");
+        if (req.has_stdin)
+                fds[fds_n++] = files.in;
+        if (req.has_cgroup)
+                fds[fds_n++] = files.cgroup;
         KILLPOINT("forkserver.ask");
-        if (socket_send(fs->start_fd, &req, sizeof(req), fds, stdin_fd >= 0 ? 2 : 1, 0) < 0) {
+        if (socket_send(fs->start_fd, &req, sizeof(req), fds, fds_n, 0) < 0) {
                 if (errno == EPIPE || errno == ECONNRESET)
                         return 1;
                 return err_set(e, ERR_TRY_AGAIN, errno, "asking the forkserver");
@@ -197,7 +204,7 @@ static int rescue(const struct journal_slot *slot, struct forkserver_reply *repl
 }
 
 static int ask_again(struct forkserver *fs, const struct launch *l, const struct journal_slot *slot,
-                     int stdin_fd, struct forkserver_reply *reply, int *pidfd, struct err *e)
+                     struct start_files files, struct forkserver_reply *reply, int *pidfd, struct err *e)
 {
         enum { TRIES = 3 };
         int rc = 1;
@@ -205,7 +212,7 @@ static int ask_again(struct forkserver *fs, const struct launch *l, const struct
         for (int i = 0; i < TRIES && rc == 1; i++) {
                 if (fs->start_fd < 0 && launch_server(fs, e) < 0)
                         return -1;
-                rc = ask(fs, l, slot, stdin_fd, reply, pidfd, e);
+                rc = ask(fs, l, slot, files, reply, pidfd, e);
                 if (rc == 1) {
                         closep(&fs->start_fd);
                         rc = rescue(slot, reply, pidfd);
@@ -214,15 +221,15 @@ static int ask_again(struct forkserver *fs, const struct launch *l, const struct
         return rc == 1 ? err_set(e, ERR_TRY_AGAIN, 0, "the forkserver keeps dying") : rc;
 }
 
-int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot, int stdin_fd,
-                     struct start_result *r, struct err *e)
+int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot,
+                     struct start_files files, struct start_result *r, struct err *e)
 {
         struct forkserver_reply reply = {0};
         uint32_t generation;
         int pidfd = -1, rc;
 
         pthread_mutex_lock(&fs->lock);
-        rc = ask_again(fs, l, slot, stdin_fd, &reply, &pidfd, e);
+        rc = ask_again(fs, l, slot, files, &reply, &pidfd, e);
         generation = fs->generation;
         pthread_mutex_unlock(&fs->lock);
         if (rc < 0)

@@ -39,8 +39,8 @@ struct forkserver *forkserver_new(const char *exe, struct journal *j,
 void forkserver_free(struct forkserver *fs);
 
 /** As starter_start(). */
-int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot, int stdin_fd,
-                     struct start_result *r, struct err *e);
+int forkserver_start(struct forkserver *fs, struct launch *l, struct journal_slot *slot,
+                     struct start_files files, struct start_result *r, struct err *e);
 
 #define FORKSERVER_NAME "creche-forkserver"
 
@@ -50,10 +50,10 @@ int forkserver_main(void);
 /* The wire between the two. One packet each way; both ends are one build. */
 enum { FORKSERVER_START_FD = 3, FORKSERVER_ZOMBIE_FD = 4, FORKSERVER_JOURNAL_FD = 5 };
 
-/* With one or two files: the launch (a memfd), the child's stdin. */
+/* With one to three files: the launch (a memfd), the child's stdin, its group. */
 struct forkserver_request {
         uint32_t slot; /* number in the journal */
-        uint32_t has_stdin;
+        uint16_t has_stdin, has_cgroup;
         uint64_t size; /* of the launch */
 };
 

@@ -32,8 +32,10 @@ static pid_t fork_child(struct journal_slot *slots, const struct forkserver_requ
                         int *pidfd)
 {
         struct launch *l = mmap(NULL, req->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fds[0], 0);
-        struct bootstrap b = {
-                .launch = l, .slot = &slots[req->slot], .stdin_fd = req->has_stdin ? fds[1] : -1};
+        struct bootstrap b = {.launch = l,
+                              .slot = &slots[req->slot],
+                              .stdin_fd = req->has_stdin ? fds[1] : -1,
+                              .cgroup_fd = req->has_cgroup ? fds[1 + req->has_stdin] : -1};
         pid_t pid;
         int saved;
 
@@ -59,15 +61,13 @@ static bool serve_start(struct journal_slot *slots)
         if (got <= 0)
                 return false;
         KILLPOINT("forkserver.start");
-        if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && fds[0] >= 0 &&
-            (!req.has_stdin || fds[1] >= 0)) {
+        if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && fds[req.has_stdin + req.has_cgroup] >= 0) {
                 reply.pid = fork_child(slots, &req, fds, &pidfd);
                 reply.errnum = reply.pid < 0 ? errno : 0;
         } else {
                 reply = (struct forkserver_reply){.pid = -1, .errnum = EMFILE}; /* the files did not fit */
         }
-        closep(&fds[0]);
-        closep(&fds[1]);
+        socket_close_files(fds);
         KILLPOINT("forkserver.started");
         if (socket_send(FORKSERVER_START_FD, &reply, sizeof(reply), &pidfd, pidfd >= 0, 0) < 0)
                 return false;
@@ -81,8 +81,7 @@ static bool serve_zombie(void)
         int fds[SOCKET_FDS_MAX];
         ssize_t got = socket_recv(FORKSERVER_ZOMBIE_FD, &msg, sizeof(msg), fds, 0);
 
-        closep(&fds[0]);
-        closep(&fds[1]);
+        socket_close_files(fds);
         if (got <= 0)
                 return false;
         KILLPOINT("forkserver.zombie_heard");

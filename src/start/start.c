@@ -30,26 +30,40 @@ void starter_done(struct starter *s)
         *s = (struct starter){0};
 }
 
+static bool is_shortage(int errnum)
+{
+        return errnum == EAGAIN || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE;
+}
+
 /* CLONE_VFORK for each: we learn in one wait whether exec has worked. The kernel writes the pid into the
  * journal before the child runs. */
 pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd)
 {
+        bool grouped = b->cgroup_fd >= 0;
         struct clone_args args = {
-                .flags = flags | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID,
+                .flags = flags | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID |
+                         (grouped ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uintptr_t)pidfd,
                 .parent_tid = (uintptr_t)&b->slot->pid,
                 .exit_signal = SIGCHLD,
                 .stack = (uintptr_t)stack,
                 .stack_size = stack ? STACK_BYTES : 0,
+                .cgroup = grouped ? (uint64_t)b->cgroup_fd : 0,
         };
+        pid_t pid = sys_clone3(&args, bootstrap_run, b);
 
-        return sys_clone3(&args, bootstrap_run, b);
+        /* Somebody has removed the group, or made it one that takes no processes. */
+        if (pid < 0 && grouped && !is_shortage(errno)) {
+                args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+                pid = sys_clone3(&args, bootstrap_run, b);
+        }
+        return pid;
 }
 
 static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct journal_slot *slot,
-                          int stdin_fd, struct start_result *r, struct err *e)
+                          struct start_files files, struct start_result *r, struct err *e)
 {
-        struct bootstrap b = {.launch = l, .slot = slot, .stdin_fd = stdin_fd};
+        struct bootstrap b = {.launch = l, .slot = slot, .stdin_fd = files.in, .cgroup_fd = files.cgroup};
         int pidfd = -1;
         pid_t pid;
 
@@ -57,11 +71,8 @@ static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct 
         KILLPOINT("start.clone");
         pid = start_clone(flags, stack, &b, &pidfd);
         KILLPOINT("start.cloned");
-        if (pid < 0) {
-                bool again = errno == EAGAIN || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
-
-                return err_set(e, again ? ERR_TRY_AGAIN : ERR_INTERNAL, errno, "clone3");
-        }
+        if (pid < 0)
+                return err_set(e, is_shortage(errno) ? ERR_TRY_AGAIN : ERR_INTERNAL, errno, "clone3");
         *r = (struct start_result){.pid = pid,
                                    .pidfd = pidfd,
                                    .stage = (enum bootstrap_stage)slot->stage,
@@ -70,12 +81,12 @@ static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct 
 }
 
 int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
-                  int stdin_fd, struct start_result *r, struct err *e)
+                  struct start_files files, struct start_result *r, struct err *e)
 {
         switch (method) {
-        case START_SPAWN: return start_by_clone(CLONE_VM | CLONE_FILES, s->stack, l, slot, stdin_fd, r, e);
-        case START_FORK: return start_by_clone(0, NULL, l, slot, stdin_fd, r, e);
-        case START_FORKSERVER: return forkserver_start(s->forkserver, l, slot, stdin_fd, r, e);
+        case START_SPAWN: return start_by_clone(CLONE_VM | CLONE_FILES, s->stack, l, slot, files, r, e);
+        case START_FORK: return start_by_clone(0, NULL, l, slot, files, r, e);
+        case START_FORKSERVER: return forkserver_start(s->forkserver, l, slot, files, r, e);
         case START_METHOD_COUNT: break;
         }
         return err_set(e, ERR_INTERNAL, 0, "no such start method");

@@ -40,13 +40,19 @@ struct start_result {
         int errnum;
 };
 
+/* What a start is given beside the launch; all stays the caller's. */
+struct start_files {
+        int in;     /* > 2, the child's stdin; -1: /dev/null */
+        int cgroup; /* a directory: the group that the child is born in; -1: ours */
+};
+
 int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e);
 void starter_done(struct starter *s);
 
-/** Start @l (relocated here) as @slot->id by @method. @stdin_fd: > 2, or -1 for /dev/null; stays the caller's.
+/** Start @l (relocated here) as @slot->id by @method. A group that the kernel does not let it into is ignored.
  * Returns 0 with @r filled, or -1: no child ever existed. ERR_TRY_AGAIN (limits, memory), ERR_INTERNAL. */
 int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
-                  int stdin_fd, struct start_result *r, struct err *e);
+                  struct start_files files, struct start_result *r, struct err *e);
 
 /** clone3() with @flags beside the two that every method needs; the child runs bootstrap_run(@b) on @stack
  * (NULL: a copy of ours). Returns the pid, with @pidfd set, or -1 with errno set. */

@@ -402,6 +402,20 @@ _dump_stderr() {
   printf -- '---\n'
 } >&2
 
+_remove_groups() { # DIRECTORY
+  find "$1" -depth -type d -exec rmdir {} + 2>/dev/null
+  [[ ! -e $1 ]]
+}
+
+# Ends who is left in the control groups of a server: descendants of processes that have ended.
+_end_groups() { # DIR
+  local groups
+
+  groups=$(cat "$1/state/cgroup" 2>/dev/null) && [[ -e $groups ]] || return 0
+  echo 1 >"$groups/cgroup.kill" || return 0
+  wait_until _remove_groups "$groups"
+}
+
 # Ends the server of @DIR, whatever state it is in. Fails when a sanitizer had something to say.
 _end_creche() { # DIR
   local main pid
@@ -422,6 +436,7 @@ _end_creche() { # DIR
     done
   done
   _wait_end "$1" 5 || :
+  _end_groups "$1" || :
   ! grep -E -A40 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$1/stderr" >&2
 }
 

@@ -107,7 +107,7 @@ static void make_pair(int pair[2])
 
 TEST(a_packet_arrives_as_it_was_sent)
 {
-        int pair[2], fds[SOCKET_FDS_MAX] = {77, 77};
+        int pair[2], fds[SOCKET_FDS_MAX] = {77, 77, 77};
         char buf[16];
 
         make_pair(pair);
@@ -117,6 +117,7 @@ TEST(a_packet_arrives_as_it_was_sent)
         assert_memory_equal(buf, "abc", 3);
         CHECK_INT(fds[0], -1);
         CHECK_INT(fds[1], -1);
+        CHECK_INT(fds[2], -1);
         CHECK_INT(socket_recv(pair[1], buf, sizeof(buf), fds, 0), 4);
         CHECK_INT(socket_recv(pair[1], buf, sizeof(buf), fds, MSG_DONTWAIT), -1);
         CHECK_INT(errno, EAGAIN);
@@ -128,24 +129,25 @@ TEST(a_packet_arrives_as_it_was_sent)
 TEST(files_travel_with_a_packet_and_are_closed_on_exec)
 {
         for (size_t n = 1; n <= SOCKET_FDS_MAX; n++) {
-                int pair[2], pipes[2], fds[SOCKET_FDS_MAX], sent[2];
+                int pair[2], pipes[2], fds[SOCKET_FDS_MAX], sent[SOCKET_FDS_MAX];
                 char c;
 
                 make_pair(pair);
                 CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
                 sent[0] = pipes[1];
-                sent[1] = pipes[0];
+                sent[1] = sent[2] = pipes[0];
                 CHECK_INT(socket_send(pair[0], "x", 1, sent, n, 0), 0);
                 close(pipes[1]); /* what was sent is a duplicate */
                 CHECK_INT(socket_recv(pair[1], &c, 1, fds, 0), 1);
                 CHECK(fds[0] >= 0);
-                CHECK_INT(fds[1] >= 0, n == 2);
+                CHECK_INT(fds[1] >= 0, n >= 2);
+                CHECK_INT(fds[2] >= 0, n == 3);
                 CHECK_INT(fcntl(fds[0], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
                 CHECK_INT(write(fds[0], "y", 1), 1);
-                CHECK_INT(read(n == 2 ? fds[1] : pipes[0], &c, 1), 1);
+                CHECK_INT(read(n >= 2 ? fds[n - 1] : pipes[0], &c, 1), 1);
                 CHECK_INT(c, 'y');
-                closep(&fds[0]);
-                closep(&fds[1]);
+                socket_close_files(fds);
+                CHECK_INT(fds[0] + fds[1] + fds[2], -3);
                 close(pipes[0]);
                 close(pair[0]);
                 close(pair[1]);

@@ -422,6 +422,24 @@ TEST(path_is_searched_as_execvp_does)
         rig_end(&r);
 }
 
+TEST(a_group_that_the_kernel_lets_nobody_into_does_not_prevent_a_start)
+{
+        const char *argv[] = {"sh", "-c", "exit 7", NULL};
+        struct spec spec = plain(argv);
+        struct err e = {0};
+        struct rig r;
+
+        rig_begin(&r);
+        r.cgroup = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* it is none */
+        for_each_method(m)
+        {
+                MUST(start(&r, m, &spec, -1, &e));
+                CHECK_INT(exitcode_of(&r), 7);
+        }
+        close(r.cgroup);
+        rig_end(&r);
+}
+
 int main(int argc, char **argv)
 {
         return start_main("start", argc, argv);
