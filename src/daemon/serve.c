@@ -292,6 +292,14 @@ static int stop(struct server *s)
         return status;
 }
 
+/* What execute_anew() has asked for is over: orphans are for creche-init again, if it lives. */
+static void leave_orphans(struct server *s)
+{
+        struct pollfd init = {.fd = s->init_fd};
+
+        prctl(PR_SET_CHILD_SUBREAPER, poll(&init, 1, 0) > 0 && (init.revents & POLLHUP) ? 1 : 0);
+}
+
 static void put_number(const char *variable, int v)
 {
         char text[16];
@@ -369,6 +377,7 @@ int serve(const struct config *c)
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 if (open_registry(&s, &e) < 0)
                         return failed(&s, &e, STATUS_DATABASE);
+                leave_orphans(&s);
                 if (open_http(&s, &e) == 0) {
                         say_ready(&s);
                         return run(&s);

@@ -3,7 +3,6 @@
  * them: those that recovery does not find in the database are looked at here. Any other daemon begins without
  * children. */
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
@@ -42,8 +41,6 @@ void anew_reap(struct registry *r)
         ssize_t n = procfs_children(&pids);
         siginfo_t si;
 
-        /* From now on orphans are creche-init's again, if there is one. */
-        prctl(PR_SET_CHILD_SUBREAPER, r->init.number == 0 ? 1 : 0);
         for (ssize_t i = 0; i < n; i++) {
                 if (is_known(r, pids[i]))
                         continue;
