@@ -23,10 +23,12 @@ static inline void rig_fatal(void *arg)
 
 static inline struct store *rig_open(void)
 {
+        const struct store_config c = {
+                .path = test_path("registry.db"), .boot = &rig_boot, .fatal = rig_fatal};
         struct store *s = NULL;
         struct err e = {0};
 
-        MUST(store_open(test_path("registry.db"), &rig_boot, rig_fatal, NULL, &s, &e));
+        MUST(store_open(&c, &s, &e));
         return s;
 }
 
@@ -55,10 +57,13 @@ static inline void rig_job_done(struct store_job *job, const struct err *e)
         sem_post(&j->done);
 }
 
+static inline int rig_insert_run(struct db *db, void *arg, struct err *e);
+
 static inline void rig_submit(struct store *s, struct rig_job *j,
                               int (*fn)(struct db *db, void *arg, struct err *e), void *arg)
 {
         *j = (struct rig_job){.job = {.run = rig_job_run, .done = rig_job_done}, .fn = fn, .arg = arg};
+        j->job.grows = fn == rig_insert_run;
         sem_init(&j->done, 0, 0);
         store_submit(s, &j->job);
 }

@@ -67,16 +67,27 @@ static void add_counts(struct strbuf *b, const struct registry_info *info)
 
 static void add_health(struct strbuf *b, const struct registry_info *info)
 {
-        bool degraded = !info->init_pid || info->unwritten;
+        const struct {
+                bool is;
+                const char *text;
+        } reasons[] = {
+                {!info->init_pid, "creche-init is gone: nobody restarts the daemon"},
+                {info->disk_full, "the disk of the state directory is full: starts are refused"},
+                {info->database_gone, "the files of the database were removed or replaced: put them back"},
+                {info->log_held, "another program reads the database for so long that its log grows"},
+                {info->unwritten, "exits cannot be written to the database: see the log"},
+        };
+        int n = 0;
 
-        strbuf_printf(b, ",\"health\":\"%s\",\"health_reasons\":[", degraded ? "degraded" : "ok");
-        if (!info->init_pid)
-                strbuf_json_str(b, "creche-init is gone: nobody restarts the daemon");
-        if (!info->init_pid && info->unwritten)
-                strbuf_char(b, ',');
-        if (info->unwritten)
-                strbuf_json_str(b, "exits cannot be written to the database: is the disk full?");
-        strbuf_char(b, ']');
+        strbuf_str(b, ",\"health_reasons\":[");
+        for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+                if (!reasons[i].is)
+                        continue;
+                if (n++)
+                        strbuf_char(b, ',');
+                strbuf_json_str(b, reasons[i].text);
+        }
+        strbuf_printf(b, "],\"health\":\"%s\"", n ? "degraded" : "ok");
 }
 
 static void add_daemon(struct strbuf *b, const struct http *h, const struct registry_info *info)

@@ -82,7 +82,7 @@ static int op_submit(struct control_op **op, int (*run)(struct store_job *, stru
 {
         struct control_op *submitted = TAKE_PTR(*op);
 
-        submitted->job = (struct store_job){.run = run, .done = done};
+        submitted->job = (struct store_job){.run = run, .done = done, .grows = submitted->respec != NULL};
         store_submit(submitted->registry->store, &submitted->job);
         return 1;
 }

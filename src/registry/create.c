@@ -400,7 +400,7 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         if (body && !(op->request = strdup(body)))
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         KILLPOINT("create");
-        op->job = (struct store_job){.run = create_run, .done = create_done};
+        op->job = (struct store_job){.run = create_run, .done = create_done, .grows = true};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
         return 1;
@@ -459,7 +459,7 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
         if (!fill_record(&op->child->rec, op->spec, &op->account))
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         KILLPOINT("start.claim");
-        op->job = (struct store_job){.run = claim_run, .done = claim_done};
+        op->job = (struct store_job){.run = claim_run, .done = claim_done, .grows = true};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
         return 1;

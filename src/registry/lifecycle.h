@@ -27,6 +27,7 @@ struct registry_config {
         const char *oom_score_adj; /* the same; NULL or "": ours */
         bool leaves;               /* a control group for each process, where that can be had */
         int init_fd;               /* control socket to creche-init; -1: there is none */
+        bool must_exist;           /* the database: an earlier creched under this creche-init has served */
         struct logs *logs;
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
         void *fatal_arg;

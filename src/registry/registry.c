@@ -62,14 +62,18 @@ static int open_events(struct registry *r, struct err *e)
 
 static int open_files(struct registry *r, const struct boot *boot, struct err *e)
 {
+        const struct store_config sc = {.path = r->config.database,
+                                        .must_exist = r->config.must_exist,
+                                        .boot = boot,
+                                        .fatal = r->config.fatal,
+                                        .fatal_arg = r->config.fatal_arg};
         CLEANUP(freep) char *journal = NULL;
 
         if (asprintf(&journal, "%s/spawn.journal", r->config.state_dir) < 0) {
                 journal = NULL;
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         }
-        if (store_open(r->config.database, boot, r->config.fatal, r->config.fatal_arg, &r->store, e) < 0 ||
-            journal_open(journal, &r->journal, e) < 0)
+        if (store_open(&sc, &r->store, e) < 0 || journal_open(journal, &r->journal, e) < 0)
                 return -1;
         r->next_id = store_last_id(r->store);
         return 0;
@@ -289,6 +293,9 @@ int registry_info(struct registry *r, struct registry_info *info, struct err *e)
                 return -1;
         snprintf(info->boot_id, sizeof(info->boot_id), "%s", r->boot.boot_id);
         snprintf(info->instance, sizeof(info->instance), "%s", store_instance(r->store));
+        info->disk_full = store_troubles(r->store) & STORE_FULL;
+        info->database_gone = store_troubles(r->store) & STORE_GONE;
+        info->log_held = store_troubles(r->store) & STORE_HELD;
         pthread_mutex_lock(&r->lock);
         info->init_pid = r->init.number ? r->init_pid : 0;
         info->unwritten = r->unwritten;

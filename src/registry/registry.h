@@ -179,6 +179,7 @@ struct registry_info {
         size_t unwritten; /* processes whose end could not be written yet */
         bool leaves;      /* each process has a control group of its own */
         bool tell_oom;    /* ... which tells whether it was killed for want of memory */
+        bool disk_full, database_gone, log_held; /* see enum store_trouble */
         bool stopping;
 };
 

@@ -12,6 +12,8 @@ int db_err(struct db *db, struct err *e, const char *what)
         int rc = sqlite3_extended_errcode(db->sqlite);
         const char *msg = sqlite3_errmsg(db->sqlite);
 
+        if (rc == SQLITE_IOERR_SHMSIZE) /* no room for the index of the write-ahead log */
+                return err_set(e, ERR_FULL, 0, "%s: %s", what, msg);
         switch (rc & 0xff) {
         case SQLITE_FULL: return err_set(e, ERR_FULL, 0, "%s: %s", what, msg);
         case SQLITE_BUSY:

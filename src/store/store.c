@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/store.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "store/ballast.h"
 #include "store/db.h"
+#include "store/files.h"
 #include "store/pool.h"
 #include "store/writer.h"
 
 enum { POOL_MAX = 8, APPLICATION_ID = 1129465160 /* "CRCH", see the first migration */ };
 
 struct store {
-        char *path;
+        struct files files;
         struct db db; /* the writer's */
         struct writer *writer;
         char instance[64];
@@ -64,7 +69,7 @@ static int look_at_file(struct db *db, const char *path, struct err *e)
         if (pragma_value(db, "PRAGMA user_version", &version, e) < 0 ||
             pragma_value(db, "PRAGMA application_id", &application, e) < 0 ||
             pragma_value(db, "SELECT count(*) FROM sqlite_schema", &objects, e) < 0)
-                return sqlite3_errcode(db->sqlite) == SQLITE_NOTADB
+                return (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_NOTADB
                                ? err_set(e, ERR_INVALID, 0, "%s is no database", path)
                                : err_wrap(e, "%s", path);
         if (objects && application != APPLICATION_ID)
@@ -82,14 +87,30 @@ static int check_version(const char *path, struct err *e)
         struct db db = {0};
         int rc;
 
-        if (sqlite3_open_v2(path, &db.sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+        if (sqlite3_open_v2(path, &db.sqlite,
+                            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                            NULL) == SQLITE_OK)
                 rc = look_at_file(&db, path, e);
         else
-                rc = sqlite3_errcode(db.sqlite) == SQLITE_CANTOPEN
+                rc = (sqlite3_errcode(db.sqlite) & 0xff) == SQLITE_CANTOPEN
                              ? 0
                              : db_err(&db, e, path); /* 0: not there yet */
         sqlite3_close(db.sqlite);
         return rc;
+}
+
+/* An empty file in the place of the database would become a registry that has forgotten its children. */
+static int check_file(const char *path, bool must_exist, struct err *e)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return errno == ENOENT && !must_exist ? 0 : err_set(e, ERR_UNAVAILABLE, errno, "%s", path);
+        if (!st.st_size && must_exist)
+                return err_set(e, ERR_UNAVAILABLE, 0, "%s is empty", path);
+        if (access(path, R_OK | W_OK) < 0) /* SQLite would open it for reading, and fail later */
+                return err_set(e, ERR_UNAVAILABLE, errno, "%s", path);
+        return 0;
 }
 
 static int migrate(struct db *db, struct err *e)
@@ -140,19 +161,55 @@ static int register_boot(struct db *db, const struct boot *boot, struct err *e)
         return 0;
 }
 
-int store_open(const char *path, const struct boot *boot, void (*fatal)(void *), void *arg,
-               struct store **out, struct err *e)
+/* Closing takes no checkpoint: what cannot be used, or is not there any more, is left as it is. */
+static void leave_untouched(struct store *s)
+{
+        if (s->db.sqlite)
+                sqlite3_db_config(s->db.sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+static int open_database(struct store *s, const struct store_config *c, struct err *e)
+{
+        if (check_version(c->path, e) == 0 && db_open(&s->db, c->path, false, e) == 0 &&
+            migrate(&s->db, e) == 0 && db_prepare(&s->db, e) == 0 && register_boot(&s->db, c->boot, e) == 0 &&
+            load_main(s, e) == 0)
+                return 0;
+        leave_untouched(s);
+        db_close(&s->db);
+        return -1;
+}
+
+/* What is recovered has to be recorded, on a full disk as well. */
+static int open_or_make_room(struct store *s, const struct store_config *c, struct err *e)
+{
+        if (open_database(s, c, e) == 0)
+                return 0;
+        if (e->kind != ERR_FULL || !ballast_give(s->files.ballast, s->files.paths[FILE_LOG]))
+                return -1;
+        log_error("store.full", "detail=%s", log_quote("the disk is full: it is opened in the ballast"));
+        return open_database(s, c, e);
+}
+
+static int open_all(struct store *s, const struct store_config *c, struct err *e)
+{
+        if (files_name(&s->files, c->path, e) < 0 || check_file(c->path, c->must_exist, e) < 0 ||
+            open_or_make_room(s, c, e) < 0 || files_remember(&s->files, e) < 0)
+                return -1;
+        if (!ballast_is_held(s->files.ballast) && !ballast_take(s->files.ballast))
+                log_error("store.full", "error=%s detail=%s", log_quote(strerror(errno)),
+                          log_quote("there is no room for the ballast: starts are refused"));
+        return writer_start(&s->db, &s->files, c->fatal, c->fatal_arg, &s->writer, e);
+}
+
+int store_open(const struct store_config *c, struct store **out, struct err *e)
 {
         struct store *s = calloc(1, sizeof(*s));
 
-        if (!s || !(s->path = strdup(path))) {
-                free(s);
+        if (!s)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        }
         pthread_mutex_init(&s->lock, NULL);
-        if (check_version(path, e) < 0 || db_open(&s->db, path, false, e) < 0 || migrate(&s->db, e) < 0 ||
-            db_prepare(&s->db, e) < 0 || register_boot(&s->db, boot, e) < 0 || load_main(s, e) < 0 ||
-            writer_start(&s->db, fatal, arg, &s->writer, e) < 0) {
+        if (open_all(s, c, e) < 0) {
+                leave_untouched(s);
                 store_close(s);
                 return -1;
         }
@@ -163,6 +220,8 @@ int store_open(const char *path, const struct boot *boot, void (*fatal)(void *),
 
 void store_close(struct store *s)
 {
+        struct err gone;
+
         if (!s)
                 return;
         writer_stop(s->writer);
@@ -171,10 +230,18 @@ void store_close(struct store *s)
                 free(s->pool[s->pool_n]);
         }
         /* The last connection that is closed checkpoints and removes the write-ahead log. */
+        if (s->files.remembered && files_check(&s->files, &gone) < 0)
+                leave_untouched(s);
         db_close(&s->db);
         pthread_mutex_destroy(&s->lock);
-        free(s->path);
         free(s);
+}
+
+unsigned store_troubles(struct store *s)
+{
+        struct err gone;
+
+        return writer_troubles(s->writer) | (files_check(&s->files, &gone) < 0 ? STORE_GONE : 0U);
 }
 
 void store_submit(struct store *s, struct store_job *job)
@@ -200,7 +267,7 @@ static struct db *pool_open(struct store *s, struct err *e)
                 err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
                 return NULL;
         }
-        if (db_open(db, s->path, true, e) < 0) {
+        if (files_check(&s->files, e) < 0 || db_open(db, s->files.paths[FILE_DATABASE], true, e) < 0) {
                 free(db);
                 return NULL;
         }

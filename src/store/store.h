@@ -10,6 +10,7 @@
 #ifndef CRECHE_STORE_STORE_H
 #define CRECHE_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,20 +36,39 @@ struct store_job {
         int (*run)(struct store_job *job, struct db *db, struct err *e);
         /* @e NULL: it is durable. Otherwise nothing of it is. */
         void (*done)(struct store_job *job, const struct err *e);
+        bool grows; /* it can wait for room: refused on a full disk, where the ends of what runs go first */
         struct err *err; /* the writer's own */
 };
 
-/** Open the database at @path, which is made when it is missing, bring it up to date, and start the writer.
- * A COMMIT whose outcome is unknown (I/O error) calls @fatal on the writer's thread after the jobs of that
- * commit have been refused with ERR_UNAVAILABLE; nothing is written any more.
- * ERR_INVALID: newer than this program, or not ours; it is left untouched. ERR_UNAVAILABLE. */
-int store_open(const char *path, const struct boot *boot, void (*fatal)(void *), void *arg,
-               struct store **out, struct err *e);
+struct store_config {
+        const char *path;        /* made when it is missing */
+        bool must_exist;         /* ... unless this: an earlier daemon has had it open */
+        const struct boot *boot; /* borrowed during the call */
+        /* Called on the writer's thread when the outcome of a COMMIT is unknown (I/O error), after its jobs have
+         * been refused with ERR_UNAVAILABLE; nothing is written any more. */
+        void (*fatal)(void *arg);
+        void *fatal_arg;
+};
+
+/** Open the database, bring it up to date, and start the writer. On a full disk it opens with the room of the
+ * ballast. ERR_INVALID: newer than this program, or not ours. ERR_UNAVAILABLE: it is missing, cannot be read or
+ * written, or is damaged. In both cases not a byte of it was changed. ERR_FULL. ERR_TRY_AGAIN: it is locked. */
+int store_open(const struct store_config *c, struct store **out, struct err *e);
 
 /** Write what is queued, end the writer, checkpoint, close. @s may be NULL. */
 void store_close(struct store *s);
 
 void store_submit(struct store *s, struct store_job *job);
+
+/* What is wrong with it now, and goes away by itself or when somebody mends it. */
+enum store_trouble {
+        STORE_FULL = 1, /* the disk is full: jobs that grow are refused */
+        STORE_GONE = 2, /* its files were removed or replaced: all jobs are refused */
+        STORE_HELD = 4, /* another program reads so long that the write-ahead log cannot begin anew */
+};
+
+/** Which of them there are: a set of enum store_trouble. */
+unsigned store_troubles(struct store *s);
 
 /** The instance name of the database. Never changes. */
 const char *store_instance(struct store *s);

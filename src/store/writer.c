@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/writer.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "store/ballast.h"
 
 enum {
         CHECKPOINT_FRAMES = 1000, /* worth a checkpoint when there is nothing else to do */
         CHECKPOINT_FRAMES_MUST =
                 2000, /* 8 MB: now, whoever waits; larger ones stall the commits for longer */
+        CHECKPOINT_FRAMES_FULL = 250,
         BATCH_MAX = 1024,
+        BATCH_MAX_FULL = 64,
+        FRAME_BYTES = 4096,
+        HELD_FRAMES = 4000, /* 16 MB: as much as never comes together while checkpoints get through */
+        LOOK_FOR_ROOM_MS = 1000,
 };
 
 struct writer {
         struct db *db;
+        const struct files *files;
         void (*fatal)(void *);
         void *fatal_arg;
         pthread_t thread;
@@ -24,7 +36,11 @@ struct writer {
         pthread_cond_t wake;
         struct list queue;
         bool stopping;
-        bool dead; /* a commit's outcome is unknown: nothing is written any more */
+        bool dead;         /* a commit's outcome is unknown: nothing is written any more */
+        bool gone;         /* the files are, and this was told */
+        _Atomic bool full; /* the disk is, and the ballast is given back */
+        _Atomic int
+                held_frames; /* of a log that a reader keeps from beginning anew, when that was told last */
 };
 
 static int run_simple(struct db *db, enum sql_query q, struct err *e)
@@ -46,11 +62,18 @@ static void keep_error(struct store_job *job, const struct err *e)
 
 /* One job in its savepoint. Returns -1 when the whole transaction is gone, 0 otherwise; how the job itself
  * went is in job->err. */
-static int run_job(struct db *db, struct store_job *job, struct err *e)
+static int run_job(struct writer *w, struct store_job *job, struct err *e)
 {
+        struct db *db = w->db;
         int64_t tally[PROCESS_STATE_COUNT], children = db->main_children;
         struct err own = {0};
 
+        if (w->full && job->grows) {
+                err_set(&own, ERR_FULL, 0,
+                        "the disk of the database is full, and what is left is for the ends of what runs");
+                keep_error(job, &own);
+                return 0;
+        }
         memcpy(tally, db->tally, sizeof(tally));
         if (run_simple(db, SQL_SAVEPOINT, e) < 0)
                 return -1;
@@ -59,7 +82,7 @@ static int run_job(struct db *db, struct store_job *job, struct err *e)
 
         memcpy(db->tally, tally, sizeof(tally));
         db->main_children = children;
-        if (sqlite3_get_autocommit(db->sqlite)) {
+        if (sqlite3_get_autocommit(db->sqlite) || own.kind == ERR_FULL) {
                 *e = own; /* SQLite gave the whole transaction up, as it does on a full disk */
                 return -1;
         }
@@ -99,14 +122,17 @@ static int commit_batch(struct writer *w, struct list *batch, struct err *e)
                 return -1;
         KILLPOINT("commit.begun");
         list_for_each (node, batch)
-                if (run_job(db, container_of(node, struct store_job, link), e) < 0)
+                if (run_job(w, container_of(node, struct store_job, link), e) < 0)
                         return -1;
         KILLPOINT("commit.written");
         if (flush_counters(db, e) < 0)
                 return -1;
         KILLPOINT("commit");
         if (run_simple(db, SQL_COMMIT, e) < 0) {
-                /* It may or may not be on the disk: only a process that opens the file anew can tell. */
+                /* It may or may not be on the disk: only a process that opens the file anew can tell. The index
+                 * of the log grows after the log was written. */
+                if (sqlite3_extended_errcode(db->sqlite) == SQLITE_IOERR_SHMSIZE)
+                        e->kind = ERR_UNAVAILABLE;
                 w->dead = e->kind == ERR_UNAVAILABLE;
                 return -1;
         }
@@ -124,6 +150,14 @@ static void abandon(struct writer *w)
                 run_simple(w->db, SQL_ROLLBACK, &ignored);
 }
 
+static void forget_error(struct store_job *job)
+{
+        struct err *own = TAKE_PTR(job->err);
+
+        if (own != &out_of_memory)
+                free(own);
+}
+
 static void finish_batch(struct list *batch, const struct err *e)
 {
         struct list *node;
@@ -138,6 +172,63 @@ static void finish_batch(struct list *batch, const struct err *e)
         }
 }
 
+static int try_batch(struct writer *w, struct list *batch, struct err *e)
+{
+        memset(w->db->tally, 0, sizeof(w->db->tally));
+        if (commit_batch(w, batch, e) == 0)
+                return 0;
+        abandon(w);
+        return -1;
+}
+
+/* The disk is full. Says whether that is news: there is room then that was not there before. */
+static bool give_ballast(struct writer *w)
+{
+        if (w->full)
+                return false;
+        w->full = true;
+        ballast_give(w->files->ballast, w->files->paths[FILE_LOG]);
+        log_error("store.full", "detail=%s",
+                  log_quote("the disk is full: starts are refused, exits are recorded in the ballast"));
+        return true;
+}
+
+/* On a disk that was found to be full, until there is room for the ballast again. */
+static void take_ballast(struct writer *w)
+{
+        if (!w->full || !ballast_take(w->files->ballast))
+                return;
+        w->full = false;
+        log_info("store.has_room", "ballast=%s", log_quote(w->files->ballast));
+}
+
+/* What is written to a file without a name is lost with this process. */
+static int check_files(struct writer *w, struct err *e)
+{
+        int rc = files_check(w->files, e);
+
+        if (rc < 0 && !w->gone)
+                log_error("store.gone", "error=%s detail=%s", log_quote(e->msg),
+                          log_quote("nothing is recorded until it is back where it was"));
+        if (rc == 0 && w->gone)
+                log_info("store.back", "database=%s", log_quote(w->files->paths[FILE_DATABASE]));
+        w->gone = rc < 0;
+        return rc;
+}
+
+/* Once more, if there is room then, and without those that can wait. */
+static int commit_or_make_room(struct writer *w, struct list *batch, struct err *e)
+{
+        if (try_batch(w, batch, e) == 0)
+                return 0;
+        if (e->kind != ERR_FULL || !give_ballast(w))
+                return -1;
+        list_for_each (node, batch)
+                forget_error(container_of(node, struct store_job, link));
+        *e = (struct err){0};
+        return try_batch(w, batch, e);
+}
+
 static void write_batch(struct writer *w, struct list *batch)
 {
         struct err e = {0};
@@ -145,12 +236,9 @@ static void write_batch(struct writer *w, struct list *batch)
 
         list_for_each (node, batch)
                 container_of(node, struct store_job, link)->err = NULL;
-        memset(w->db->tally, 0, sizeof(w->db->tally));
         if (w->dead)
                 err_set(&e, ERR_UNAVAILABLE, 0, "the database cannot be written");
-        else if (commit_batch(w, batch, &e) < 0)
-                abandon(w);
-        if (e.kind != ERR_NONE)
+        else if (check_files(w, &e) == 0 && commit_or_make_room(w, batch, &e) < 0)
                 log_error("store.commit_failed", "error=%s", log_quote(e.msg));
         finish_batch(batch, e.kind == ERR_NONE ? NULL : &e);
         KILLPOINT("commit.told");
@@ -158,18 +246,33 @@ static void write_batch(struct writer *w, struct list *batch)
                 w->fatal(w->fatal_arg);
 }
 
-/* Takes up to BATCH_MAX jobs; sleeps while there are none. False when it is time to end. */
+/* Sleeps until there is something to do. While the disk is full, that is to look for room. */
+static void sleep_on_queue(struct writer *w)
+{
+        int64_t until = clock_mono_us() + LOOK_FOR_ROOM_MS * 1000;
+        struct timespec ts = {.tv_sec = until / CLOCK_US_PER_S, .tv_nsec = until % CLOCK_US_PER_S * 1000};
+        int rc = 0;
+
+        while (list_empty(&w->queue) && !w->stopping && rc != ETIMEDOUT)
+                rc = w->full ? pthread_cond_timedwait(&w->wake, &w->lock, &ts)
+                             : pthread_cond_wait(&w->wake, &w->lock);
+}
+
+/* Takes what there is to do, at most as much as makes a good batch. False when it is time to end. */
 static bool next_batch(struct writer *w, struct list *batch, bool *more)
 {
+        int max = w->full ? BATCH_MAX_FULL : BATCH_MAX;
+        bool ends;
+
         list_init(batch);
         pthread_mutex_lock(&w->lock);
-        while (list_empty(&w->queue) && !w->stopping)
-                pthread_cond_wait(&w->wake, &w->lock);
-        for (int n = 0; n < BATCH_MAX && !list_empty(&w->queue); n++)
+        sleep_on_queue(w);
+        for (int n = 0; n < max && !list_empty(&w->queue); n++)
                 list_append(batch, list_pop(&w->queue));
         *more = !list_empty(&w->queue);
+        ends = w->stopping;
         pthread_mutex_unlock(&w->lock);
-        return !list_empty(batch);
+        return !list_empty(batch) || !ends;
 }
 
 static bool is_idle(struct writer *w)
@@ -182,18 +285,41 @@ static bool is_idle(struct writer *w)
         return idle;
 }
 
+/* A log of @frames, @done of which are in the database: the rest is what some reader still looks behind. */
+static void watch_log(struct writer *w, int frames, int done)
+{
+        if (frames <= done || frames < HELD_FRAMES) {
+                w->held_frames = 0;
+        } else if (frames >= 2 * w->held_frames) {
+                w->held_frames = frames;
+                log_warn("store.log_held", "bytes=%" PRId64 " detail=%s", (int64_t)frames * FRAME_BYTES,
+                         log_quote("another program reads the database for so long that its log grows"));
+        }
+}
+
+static bool wants_checkpoint(struct writer *w)
+{
+        int frames = w->db->wal_frames;
+
+        if (w->dead || w->gone)
+                return false;
+        if (w->full)
+                return frames >= CHECKPOINT_FRAMES_FULL;
+        return frames >= CHECKPOINT_FRAMES_MUST || (frames >= CHECKPOINT_FRAMES && is_idle(w));
+}
+
 static void checkpoint(struct writer *w)
 {
-        int left = 0, done = 0;
+        int frames = 0, done = 0, rc;
 
-        if (w->dead || w->db->wal_frames < CHECKPOINT_FRAMES)
-                return;
-        if (w->db->wal_frames < CHECKPOINT_FRAMES_MUST && !is_idle(w))
+        if (!wants_checkpoint(w))
                 return;
         KILLPOINT("checkpoint");
         /* Busy readers make it partial: the next one goes on. A failure here loses nothing: the log stays. */
-        if (sqlite3_wal_checkpoint_v2(w->db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) !=
-            SQLITE_OK)
+        rc = sqlite3_wal_checkpoint_v2(w->db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+        if (rc == SQLITE_OK)
+                watch_log(w, frames, done);
+        else if (rc != SQLITE_FULL || !give_ballast(w))
                 log_warn("store.checkpoint_failed", "error=%s", log_quote(sqlite3_errmsg(w->db->sqlite)));
         KILLPOINT("checkpointed");
         w->db->wal_frames = 0;
@@ -207,26 +333,35 @@ static void *writer_main(void *arg)
 
         pthread_setname_np(pthread_self(), "creche-writer");
         while (next_batch(w, &batch, &more)) {
-                write_batch(w, &batch);
-                if (!more)
+                take_ballast(w);
+                if (!list_empty(&batch))
+                        write_batch(w, &batch);
+                if (!more || w->full)
                         checkpoint(w);
         }
         return NULL;
 }
 
-int writer_start(struct db *db, void (*fatal)(void *), void *arg, struct writer **out, struct err *e)
+int writer_start(struct db *db, const struct files *files, void (*fatal)(void *), void *arg,
+                 struct writer **out, struct err *e)
 {
         struct writer *w = calloc(1, sizeof(*w));
+        pthread_condattr_t attr;
         int rc;
 
         if (!w)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         w->db = db;
+        w->files = files;
+        w->full = !ballast_is_held(files->ballast);
         w->fatal = fatal;
         w->fatal_arg = arg;
         list_init(&w->queue);
         pthread_mutex_init(&w->lock, NULL);
-        pthread_cond_init(&w->wake, NULL);
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_cond_init(&w->wake, &attr);
+        pthread_condattr_destroy(&attr);
         rc = pthread_create(&w->thread, NULL, writer_main, w);
         if (rc) {
                 free(w);
@@ -246,6 +381,11 @@ void writer_submit(struct writer *w, struct store_job *job)
         pthread_mutex_unlock(&w->lock);
         if (first)
                 pthread_cond_signal(&w->wake);
+}
+
+unsigned writer_troubles(struct writer *w)
+{
+        return (w->full ? STORE_FULL : 0U) | (w->held_frames ? STORE_HELD : 0U);
 }
 
 void writer_stop(struct writer *w)

@@ -7,13 +7,18 @@
 #define CRECHE_STORE_WRITER_H
 
 #include "store/db.h"
+#include "store/files.h"
 #include "store/store.h"
 
 struct writer;
 
-/** Start the thread on @db, which is the writer's until writer_stop(). ERR_INTERNAL. */
-int writer_start(struct db *db, void (*fatal)(void *), void *arg, struct writer **out, struct err *e);
+/** Start the thread on @db, which is the writer's until writer_stop(), as is the ballast. @files is borrowed.
+ * ERR_INTERNAL. */
+int writer_start(struct db *db, const struct files *files, void (*fatal)(void *), void *arg,
+                 struct writer **out, struct err *e);
 void writer_submit(struct writer *w, struct store_job *job);
+/** STORE_FULL and STORE_HELD, as they are now. Any thread. */
+unsigned writer_troubles(struct writer *w);
 /** Finish what is queued and end. @w may be NULL. */
 void writer_stop(struct writer *w);
 

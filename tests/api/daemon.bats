@@ -69,34 +69,3 @@ is_gone() { # PID
     stop_creche
   )
 }
-
-teardown() {
-  creche_teardown
-  [[ ! -e $BATS_TEST_TMPDIR/full ]] || umount "$BATS_TEST_TMPDIR/full/state" || :
-}
-
-health_is() { # ok|degraded
-  [[ $(api GET /v1/info | jq -r .health) == "$1" ]]
-}
-
-@test "full disk: new starts get 507, health says so, and each exit code is recorded when there is room" {
-  local seven eight
-
-  [[ $(id -u) == 0 ]] || skip 'not root'
-  mkdir -p "$BATS_TEST_TMPDIR/full/state"
-  mount -t tmpfs -o size=3m,mode=0700 tmpfs "$BATS_TEST_TMPDIR/full/state" || skip 'tmpfs cannot be mounted here'
-  start_creche_in "$BATS_TEST_TMPDIR/full"
-  seven=$(create_process '{"argv": ["sh", "-c", "read line; exit 7"], "stdin": "pipe", "stdout": "null"}')
-  eight=$(create_process '{"argv": ["sh", "-c", "head -c 10000000 /dev/zero; exit 8"], "stderr": "null"}')
-  wait_until health_is degraded
-  release "$seven"
-
-  api_status POST /v1/processes '{"argv": ["true"]}' >/dev/null
-  assert_problem 507 insufficient_storage
-  assert_equal "$(api POST "/v1/processes/$eight/join" '{"timeout": 0}' | jq .exitcode)" null
-
-  : >"$CRECHE_STATE/logs/0/$eight.out"
-  assert_equal "$(exitcode_of "$seven") $(exitcode_of "$eight")" '7 8'
-  wait_until health_is ok
-  stop_creche
-}

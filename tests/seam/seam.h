@@ -9,6 +9,7 @@
  *     waitid_reap   waitid() that takes it away
  *     wal_write     SQLite writes to its write-ahead log
  *     commit        SQLite syncs its write-ahead log: what it has written is durable
+ *     index_grow    SQLite makes the index of its write-ahead log longer than it is at first
  *
  * Threads: the program's from any; the functions here from the test's.
  */

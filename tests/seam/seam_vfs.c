@@ -35,8 +35,6 @@ FORWARD(CheckReservedLock, (sqlite3_file * f, int *out), (real_of(f), out))
 FORWARD(FileControl, (sqlite3_file * f, int op, void *arg), (real_of(f), op, arg))
 FORWARD(SectorSize, (sqlite3_file * f), (real_of(f)))
 FORWARD(DeviceCharacteristics, (sqlite3_file * f), (real_of(f)))
-FORWARD(ShmMap, (sqlite3_file * f, int page, int size, int extend, void volatile **out),
-        (real_of(f), page, size, extend, out))
 FORWARD(ShmLock, (sqlite3_file * f, int offset, int n, int flags), (real_of(f), offset, n, flags))
 FORWARD(ShmUnmap, (sqlite3_file * f, int delete), (real_of(f), delete))
 
@@ -67,6 +65,15 @@ static int Sync(sqlite3_file *f, int flags)
         if (is_wal)
                 seam_leave(&call, rc);
         return rc;
+}
+
+static int ShmMap(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+        struct seam_call call = {.name = "index_grow", .fd = -1};
+
+        if (extend && page && seam_enter(&call))
+                return SQLITE_IOERR_SHMSIZE;
+        return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
 }
 
 static const sqlite3_io_methods methods = {

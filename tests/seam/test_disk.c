@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "base/procfs.h"
+#include "store/ballast.h"
 
 static void post(const struct seam_call *call, void *arg)
 {
@@ -60,6 +61,142 @@ TEST(an_exit_on_a_full_disk_stays_a_zombie_until_it_can_be_recorded)
         CHECK_INT(rig_select("SELECT exitcode FROM process"), 7);
         CHECK_INT(r.fatal, 0);
         rig_end(&r);
+}
+
+/* A store with a counter of fatal calls. */
+static struct store *open_store(_Atomic int *fatal)
+{
+        const struct store_config c = {.path = test_path("registry.db"),
+                                       .boot = &rig_boot,
+                                       .fatal = rig_fatal,
+                                       .fatal_arg = (void *)fatal};
+        struct store *s = NULL;
+        struct err e = {0};
+
+        seam_reset();
+        MUST(store_open(&c, &s, &e));
+        return s;
+}
+
+static void end_store(struct store *s)
+{
+        seam_reset();
+        store_close(s);
+}
+
+/* The disk is full until the ballast is given back, and stays too full for taking it again. */
+static void fill_disk(void)
+{
+        seam_fail("wal_write", 1, ENOSPC);
+        seam_fail("fallocate", 0, ENOSPC);
+}
+
+TEST(an_exit_on_a_full_disk_is_recorded_with_the_room_of_the_ballast)
+{
+        struct rig r;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x; exit 7");
+        CHECK(ballast_is_held(test_path("ballast")));
+        fill_disk();
+        rig_release(&r, id);
+        rig_join(&r, id);
+        CHECK(!ballast_is_held(test_path("ballast")));
+        CHECK_INT(create(&r), ERR_FULL);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE exitcode = 7"), 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM process"), 1);
+        seam_reset();
+        CHECK_INT(create(&r), ERR_NONE);
+        CHECK(ballast_is_held(test_path("ballast")));
+        CHECK_INT(r.fatal, 0);
+        rig_end(&r);
+}
+
+TEST(a_start_and_an_exit_in_one_transaction_on_a_full_disk_the_exit_is_recorded)
+{
+        struct rig r;
+        struct rig_gate gate;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x; exit 7");
+        rig_gate_shut(r.registry->store, &gate);
+        wait_init(&w);
+        CHECK_INT(registry_create(r.registry, &rig_operator, rig_spec("exit 0"), NULL, NULL, &w.ticket), 1);
+        rig_release(&r, id);
+        rig_await_death(&r, id);
+        fill_disk();
+        rig_gate_open(&gate);
+        wait_sem(&w.done);
+        CHECK_INT(w.ticket.err.kind, ERR_FULL);
+        rig_join(&r, id);
+        CHECK_INT(seam_count("clone3"), 1); /* that of the first */
+        CHECK_INT(rig_select("SELECT exitcode FROM process"), 7);
+        rig_end(&r);
+}
+
+TEST(the_ballast_is_taken_again_without_anybody_asking)
+{
+        _Atomic int fatal = 0;
+        struct store *s = open_store(&fatal);
+        struct process p = rig_process(1, PROCESS_STARTING);
+        const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
+        struct rig_job j;
+
+        fill_disk();
+        rig_submit(s, &j, rig_insert_run, &p);
+        CHECK_INT(rig_wait(&j), ERR_FULL);
+        CHECK_INT(store_troubles(s), STORE_FULL);
+        seam_reset();
+        while (store_troubles(s)) /* the test has a time-out */
+                nanosleep(&nap, NULL);
+        CHECK(ballast_is_held(test_path("ballast")));
+        end_store(s);
+        CHECK_INT(fatal, 0);
+}
+
+TEST(the_write_ahead_log_gets_its_part_of_the_ballast_at_once)
+{
+        struct stat st;
+
+        seam_reset();
+        test_write(test_path("log"), 0600, "x", 1);
+        CHECK(ballast_take(test_path("ballast")));
+        CHECK(ballast_give(test_path("ballast"), test_path("log")));
+        CHECK_INT(stat(test_path("log"), &st), 0);
+        CHECK_INT(st.st_size, 1);
+        CHECK((long)st.st_blocks * 512 >= BALLAST_LOG_BYTES);
+        CHECK(!ballast_give(test_path("ballast"), test_path("log")));
+}
+
+TEST(a_ballast_for_which_there_is_no_room_takes_none)
+{
+        static const int errnos[] = {ENOSPC, EIO};
+        struct stat st;
+
+        for (size_t i = 0; i < 2; i++) {
+                seam_reset();
+                seam_fail("fallocate", 0, errnos[i]);
+                CHECK(!ballast_take(test_path("ballast")));
+                CHECK(!ballast_is_held(test_path("ballast")));
+                CHECK_INT(stat(test_path("ballast"), &st), 0);
+                CHECK_INT(st.st_blocks, 0);
+        }
+        seam_reset();
+}
+
+TEST(a_ballast_is_written_where_it_cannot_be_allocated)
+{
+        seam_reset();
+        seam_fail("fallocate", 0, EOPNOTSUPP);
+        CHECK(ballast_take(test_path("ballast")));
+        CHECK(ballast_is_held(test_path("ballast")));
+        seam_fail("write", 3, ENOSPC);
+        CHECK(!ballast_take(test_path("ballast")));
+        CHECK(!ballast_is_held(test_path("ballast")));
+        seam_reset();
 }
 
 TEST(a_process_can_be_killed_on_a_full_disk)
@@ -144,23 +281,6 @@ TEST(each_write_of_a_start_may_fail_and_nothing_is_half_done)
         rig_end(&r);
 }
 
-/* A store with a counter of fatal calls. */
-static struct store *open_store(_Atomic int *fatal)
-{
-        struct store *s = NULL;
-        struct err e = {0};
-
-        seam_reset();
-        MUST(store_open(test_path("registry.db"), &rig_boot, rig_fatal, (void *)fatal, &s, &e));
-        return s;
-}
-
-static void end_store(struct store *s)
-{
-        seam_reset();
-        store_close(s);
-}
-
 TEST(a_commit_that_fails_refuses_all_who_wait_for_it_and_is_fatal_once)
 {
         enum { N = 20 };
@@ -229,6 +349,50 @@ TEST(a_full_disk_at_the_commit_itself_is_told_as_full_and_is_not_fatal)
         rig_submit(s, &j, rig_insert_run, &p);
         CHECK_INT(rig_wait(&j), ERR_NONE);
         CHECK_INT(rig_select("SELECT n FROM tally WHERE state = 'starting'"), 1);
+        end_store(s);
+        CHECK_INT(fatal, 0);
+}
+
+/* By then the log is written and synced: whoever opens it after a crash finds the transaction. */
+TEST(a_commit_for_which_the_index_of_the_log_cannot_grow_is_of_unknown_outcome)
+{
+        _Atomic int fatal = 0;
+        struct store *s = open_store(&fatal);
+        enum err_kind kind = ERR_NONE;
+        sqlite3 *reader;
+        struct rig_job j;
+        int n;
+
+        rig_write(s, exec_run, (void *)"CREATE TABLE large (x)");
+        /* So that the log cannot begin anew. */
+        CHECK_INT(sqlite3_open(test_path("registry.db"), &reader), SQLITE_OK);
+        CHECK_INT(sqlite3_exec(reader, "BEGIN; SELECT * FROM tally", NULL, NULL, NULL), SQLITE_OK);
+        seam_fail("index_grow", 1, ENOSPC);
+        for (n = 0; kind == ERR_NONE && n < 50; n++) {
+                rig_submit(s, &j, exec_run, (void *)"INSERT INTO large VALUES (zeroblob(1000000))");
+                kind = rig_wait(&j);
+        }
+        CHECK_INT(kind, ERR_UNAVAILABLE);
+        CHECK_INT(seam_count("index_grow"), 1);
+        sqlite3_close(reader);
+        end_store(s);
+        CHECK_INT(fatal, 1);
+        s = open_store(&fatal);
+        CHECK(rig_select("SELECT count(*) FROM large") >= n - 1);
+        end_store(s);
+}
+
+TEST(a_statement_for_which_the_index_of_the_log_cannot_grow_is_made_with_the_room_of_the_ballast)
+{
+        _Atomic int fatal = 0;
+        struct store *s = open_store(&fatal);
+
+        seam_fail("index_grow", 1, ENOSPC);
+        seam_fail("fallocate", 0, ENOSPC);
+        rig_write(s, exec_run,
+                  (void *)"CREATE TABLE large (x); INSERT INTO large VALUES (zeroblob(20000000))");
+        CHECK(seam_count("index_grow") > 1);
+        CHECK_INT(store_troubles(s), STORE_FULL);
         end_store(s);
         CHECK_INT(fatal, 0);
 }

@@ -413,7 +413,7 @@ TEST(a_disk_too_full_for_the_spawn_journal_is_told_as_full)
         struct err e;
 
         rig_prepare(&r);
-        seam_fail("fallocate", 1, ENOSPC);
+        seam_fail("fallocate", 0, ENOSPC);
         CHECK_FAILS(registry_open(&r.config, &r.registry, &e), ERR_FULL);
         rig_shut(&r);
 }

@@ -82,6 +82,7 @@ static int started_run(struct db *db, void *arg, struct err *e)
 static void leave_start(struct rig *r, pid_t pid, bool recorded, const struct journal_slot *slot)
 {
         struct boot boot = {.pid_ns = procfs_pid_ns()};
+        const struct store_config c = {.path = r->config.database, .boot = &boot, .fatal = rig_fatal};
         struct process p = rig_process(1, PROCESS_STARTING);
         struct procfs_stat st = {0};
         struct store *s = NULL;
@@ -89,7 +90,7 @@ static void leave_start(struct rig *r, pid_t pid, bool recorded, const struct jo
         int fd;
 
         MUST(procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), &e));
-        MUST(store_open(r->config.database, &boot, rig_fatal, NULL, &s, &e));
+        MUST(store_open(&c, &s, &e));
         rig_insert(s, &p);
         CHECK_INT(procfs_stat(pid, &st), 0);
         CHECK(st.never_execed);

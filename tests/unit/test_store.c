@@ -56,13 +56,15 @@ static void check_refused(enum err_kind kind)
         size_t n, m;
         CLEANUP(freep) char *before = malloc(1 << 20);
         struct store *s = NULL;
+        const struct store_config c = {
+                .path = test_path("registry.db"), .boot = &rig_boot, .fatal = rig_fatal};
         struct stat st;
         struct err e;
 
         CHECK_INT(stat(test_path("registry.db"), &st), 0);
         n = (size_t)st.st_size;
         memcpy(before, test_read(test_path("registry.db")), n);
-        CHECK_FAILS(store_open(test_path("registry.db"), &rig_boot, rig_fatal, NULL, &s, &e), kind);
+        CHECK_FAILS(store_open(&c, &s, &e), kind);
         CHECK_NULL(s);
         CHECK_INT(stat(test_path("registry.db"), &st), 0);
         m = (size_t)st.st_size;
@@ -103,6 +105,43 @@ TEST(a_file_that_is_no_database_is_refused_untouched)
         memset(text, '#', sizeof(text));
         test_write(test_path("registry.db"), 0600, text, sizeof(text));
         check_refused(ERR_INVALID);
+}
+
+TEST(a_database_that_must_exist_is_not_made)
+{
+        const struct store_config c = {
+                .path = test_path("registry.db"), .must_exist = true, .boot = &rig_boot, .fatal = rig_fatal};
+        struct store *s = NULL;
+        struct err e;
+
+        CHECK_FAILS(store_open(&c, &s, &e), ERR_UNAVAILABLE);
+        CHECK(access(c.path, F_OK) < 0);
+        test_write(c.path, 0600, "", 0);
+        CHECK_FAILS(store_open(&c, &s, &e), ERR_UNAVAILABLE);
+        CHECK_STR(test_read(c.path), "");
+}
+
+TEST(nothing_is_written_while_a_file_of_the_database_is_not_where_it_was)
+{
+        static const char *const names[] = {"registry.db", "registry.db-wal", "registry.db-shm"};
+        struct store *s = rig_open();
+        struct process p = rig_process(1, PROCESS_STARTING);
+        struct rig_job j;
+
+        for (size_t i = 0; i < 3; i++, p.id++) {
+                char aside[300];
+
+                snprintf(aside, sizeof(aside), "%s", test_path("aside"));
+                CHECK_INT(rename(test_path(names[i]), aside), 0);
+                rig_submit(s, &j, rig_insert_run, &p);
+                CHECK_INT(rig_wait(&j), ERR_UNAVAILABLE);
+                CHECK_INT(store_troubles(s), STORE_GONE);
+                CHECK_INT(rename(aside, test_path(names[i])), 0);
+                CHECK_INT(store_troubles(s), 0);
+                rig_insert(s, &p);
+        }
+        CHECK_INT(rig_select("SELECT count(*) FROM process"), 3);
+        store_close(s);
 }
 
 TEST(a_migration_that_was_interrupted_is_made_again_from_its_beginning)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* store/files.h
+ * The files of a database, by name and by identity. SQLite goes on in a file that was removed, and whoever
+ * opens the name again finds another one: what was acknowledged after that would be nowhere. So the writer
+ * looks before each transaction, which costs microseconds beside an fsync.
+ *
+ * Threads: any, once files_remember() has returned.
+ */
+#ifndef CRECHE_STORE_FILES_H
+#define CRECHE_STORE_FILES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum store_file { FILE_DATABASE, FILE_LOG, FILE_INDEX, FILE_COUNT };
+
+struct files {
+        char paths[FILE_COUNT][PATH_MAX];
+        char ballast[PATH_MAX]; /* not SQLite's */
+        struct {
+                dev_t dev;
+                ino_t ino;
+        } ids[FILE_COUNT];
+        bool remembered;
+};
+
+/** The names that belong to the database at @path. ERR_INVALID: it is too long. */
+int files_name(struct files *f, const char *path, struct err *e);
+
+/** From now on they are to be these. They are open. ERR_UNAVAILABLE: one is not there. */
+int files_remember(struct files *f, struct err *e);
+
+/** Whether the names still stand for what was remembered. ERR_UNAVAILABLE: one was removed or replaced. */
+int files_check(const struct files *f, struct err *e);
+
+#endif
