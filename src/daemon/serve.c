@@ -23,6 +23,7 @@
 #include "base/killpoint.h"
 #include "daemon/keys.h"
 #include "daemon/oom.h"
+#include "daemon/outage.h"
 #include "daemon/sockets.h"
 #include "http/server.h"
 #include "registry/lifecycle.h"
@@ -125,6 +126,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .oom_score_adj = s->oom_score_adj,
                                      .leaves = true,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
+                                     .must_exist = s->was_ready,
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
 
@@ -135,20 +137,25 @@ static int open_registry(struct server *s, struct err *e)
         return registry_open(&rc, &s->registry, e);
 }
 
+static struct http_config http_config(const struct server *s)
+{
+        return (struct http_config){.registry = s->registry,
+                                    .logs = s->logs,
+                                    .unix_fd = s->sockets.unix_fd,
+                                    .tcp_fd = s->sockets.tcp_fd,
+                                    .token = s->token,
+                                    .state_dir = s->config->state_dir,
+                                    .database = s->config->database,
+                                    .socket_path = s->config->socket_path,
+                                    .url = *s->url ? s->url : NULL,
+                                    .host = *s->url ? s->address : NULL,
+                                    .restarts = s->restarts,
+                                    .threads = HTTP_THREADS};
+}
+
 static int open_http(struct server *s, struct err *e)
 {
-        struct http_config hc = {.registry = s->registry,
-                                 .logs = s->logs,
-                                 .unix_fd = s->sockets.unix_fd,
-                                 .tcp_fd = s->sockets.tcp_fd,
-                                 .token = s->token,
-                                 .state_dir = s->config->state_dir,
-                                 .database = s->config->database,
-                                 .socket_path = s->config->socket_path,
-                                 .url = *s->url ? s->url : NULL,
-                                 .host = *s->url ? s->address : NULL,
-                                 .restarts = s->restarts,
-                                 .threads = HTTP_THREADS};
+        const struct http_config hc = http_config(s);
 
         return http_start(&hc, &s->http, e);
 }
@@ -367,6 +374,21 @@ static int failed(const struct server *s, const struct err *e, int otherwise)
         return e->kind == ERR_TRY_AGAIN || (s->was_ready && err_is_shortage(e)) ? STATUS_RESTART : otherwise;
 }
 
+/* What has not just run short has to be mended by somebody. The children of an earlier creched are waited for
+ * by nobody else until then: see outage.h. */
+static int registry_failed(struct server *s, const struct err *e)
+{
+        struct outage o = {.http = http_config(s), .init_fd = s->init_fd, .signals = s->signals};
+        int status = failed(s, e, STATUS_DATABASE);
+
+        if (status == STATUS_RESTART || !s->was_ready)
+                return status;
+        if (outage_wait(&o))
+                return STATUS_RESTART;
+        log_warn("stop.gave_up", "detail=%s", log_quote("whoever still runs is waited for by nobody now"));
+        return status;
+}
+
 int serve(const struct config *c)
 {
         struct server s = {.config = c};
@@ -376,7 +398,7 @@ int serve(const struct config *c)
         raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 if (open_registry(&s, &e) < 0)
-                        return failed(&s, &e, STATUS_DATABASE);
+                        return registry_failed(&s, &e);
                 leave_orphans(&s);
                 if (open_http(&s, &e) == 0) {
                         say_ready(&s);

@@ -79,7 +79,8 @@ int sockets_lock(const struct config *c, int *lock, struct err *e)
         if (claim_state_dir(c->state_dir, e) < 0)
                 return -1;
         snprintf(path, sizeof(path), "%s/lock", c->state_dir);
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        /* For reading: who only holds a lock must not keep the file system from being made read-only. */
+        fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
         if (lock_file(fd) < 0)

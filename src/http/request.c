@@ -129,6 +129,10 @@ static int check_head(struct request *r, struct err *e)
                 return -1;
         if (atomic_load(&r->http->stopping))
                 return err_set(e, ERR_STOPPING, 0, "the server is stopping");
+        if (c->refusal) {
+                *e = *c->refusal;
+                return -1;
+        }
         found = find_route(r, &lost);
         if (auth_check(c, is_unix, socket_of(r), &r->head, !found && !r->route->scope, &r->caller, e) < 0)
                 return -1;

@@ -20,6 +20,7 @@
 struct http;
 
 struct http_config {
+        const struct err *refusal; /* every request gets this, and there is no registry; NULL: serve */
         struct registry *registry;
         struct logs *logs;
         int unix_fd; /* listening; stays the caller's */
