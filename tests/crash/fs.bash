@@ -129,7 +129,7 @@ restarts() {
 }
 
 is_zombie() { # PID
-  grep -q ' Z ' "/proc/$1/stat"
+  grep -q ' Z ' "/proc/$1/stat" 2>/dev/null
 }
 
 main_ends_with() { # STATUS
