@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/killpoint.h"
+#include "daemon/door.h"
 #include "daemon/keys.h"
 #include "daemon/oom.h"
 #include "daemon/outage.h"
@@ -294,7 +295,7 @@ static int stop(struct server *s)
         registry_shut(s->registry);
         logs_end(s->logs);
         KILLPOINT("stop.shut");
-        unlink(s->config->socket_path);
+        door_remove(s->config->socket_path);
         log_info("stop.done", "pid=%d status=%d", getpid(), status);
         return status;
 }
@@ -350,13 +351,18 @@ static int restart(struct server *s, const char *why, bool in_place, int64_t gra
 
 static int run(struct server *s)
 {
-        struct pollfd polled[2] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->fatal, .events = POLLIN}};
+        const char *socket = s->config->socket_path;
+        struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
+                                  {.fd = s->fatal, .events = POLLIN},
+                                  {.fd = door_watch(socket), .events = POLLIN}};
 
         for (;;) {
-                if (poll(polled, 2, -1) < 0 && errno != EINTR)
+                if (poll(polled, 3, -1) < 0 && errno != EINTR)
                         return STATUS_FAILED;
                 if (polled[1].revents)
                         return restart(s, "the database's state is unknown", false, FATAL_GRACE_US);
+                if (polled[2].revents)
+                        door_mend(polled[2].fd, socket);
                 switch (take_signal(s)) {
                 case SIGTERM:
                 case SIGINT: return stop(s);

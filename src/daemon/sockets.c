@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "daemon/door.h"
 
 enum { BACKLOG = 4096, FIRST_FD = 3, ABOVE = 10, LOCK_TRIES = 50, LOCK_NAP_MS = 20 };
 
@@ -214,6 +215,7 @@ int sockets_open(const struct config *c, struct sockets *s, struct err *e)
         s->unix_fd = listen_unix(c->socket_path, e);
         if (s->unix_fd < 0)
                 return -1;
+        door_keep(c->socket_path);
         s->tcp_fd = *c->listen ? listen_tcp(c->listen) : -1;
         return 0;
 }
