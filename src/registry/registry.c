@@ -123,6 +123,8 @@ int registry_open(const struct registry_config *config, struct registry **out, s
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         KILLPOINT("recover");
         if (open_all(r, e) < 0) {
+                if (r->store)
+                        store_forsake(r->store);
                 registry_shut(r);
                 return -1;
         }

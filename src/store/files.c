@@ -31,7 +31,6 @@ int files_remember(struct files *f, struct err *e)
                 f->ids[i].dev = st.st_dev;
                 f->ids[i].ino = st.st_ino;
         }
-        f->remembered = true;
         return 0;
 }
 

@@ -10,7 +10,6 @@
 #define CRECHE_STORE_FILES_H
 
 #include <limits.h>
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -24,7 +23,6 @@ struct files {
                 dev_t dev;
                 ino_t ino;
         } ids[FILE_COUNT];
-        bool remembered;
 };
 
 /** The names that belong to the database at @path. ERR_INVALID: it is too long. */

@@ -21,6 +21,7 @@ enum { POOL_MAX = 8, APPLICATION_ID = 1129465160 /* "CRCH", see the first migrat
 
 struct store {
         struct files files;
+        bool forsaken;
         struct db db; /* the writer's */
         struct writer *writer;
         char instance[64];
@@ -209,13 +210,18 @@ int store_open(const struct store_config *c, struct store **out, struct err *e)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         pthread_mutex_init(&s->lock, NULL);
         if (open_all(s, c, e) < 0) {
-                leave_untouched(s);
+                store_forsake(s);
                 store_close(s);
                 return -1;
         }
         KILLPOINT("store.opened");
         *out = s;
         return 0;
+}
+
+void store_forsake(struct store *s)
+{
+        s->forsaken = true;
 }
 
 void store_close(struct store *s)
@@ -230,7 +236,7 @@ void store_close(struct store *s)
                 free(s->pool[s->pool_n]);
         }
         /* The last connection that is closed checkpoints and removes the write-ahead log. */
-        if (s->files.remembered && files_check(&s->files, &gone) < 0)
+        if (s->forsaken || files_check(&s->files, &gone) < 0)
                 leave_untouched(s);
         db_close(&s->db);
         pthread_mutex_destroy(&s->lock);

@@ -55,6 +55,9 @@ struct store_config {
  * written, or is damaged. In both cases not a byte of it was changed. ERR_FULL. ERR_TRY_AGAIN: it is locked. */
 int store_open(const struct store_config *c, struct store **out, struct err *e);
 
+/** The registry cannot be opened: what store_close() does is to leave the database file as it is. */
+void store_forsake(struct store *s);
+
 /** Write what is queued, end the writer, checkpoint, close. @s may be NULL. */
 void store_close(struct store *s);
 

@@ -155,6 +155,20 @@ log_is_held() {
   is_refused '.'
 }
 
+@test "a damage that only the recovery meets: exit status 4, and the log is not moved into the database" {
+  local root before
+
+  start_creche
+  start_process sleep 1000 >/dev/null
+  sql 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+  root=$(sql "SELECT rootpage FROM sqlite_schema WHERE name = 'process_open'")
+  create_process '{"argv": ["true"], "start": false}' >/dev/null
+  kill_all
+  dd if=/dev/urandom of="$CRECHE_STATE/registry.db" bs=4096 seek=$((root - 1)) count=1 conv=notrunc 2>/dev/null
+  is_refused 'malformed'
+  [[ -s $CRECHE_STATE/registry.db-wal ]]
+}
+
 @test "a damaged database at a restart: children live on, zombies wait, and the daemon until it was mended" {
   with_a_child
   dd if=/dev/urandom of="$CRECHE_STATE/registry.db" bs=4096 count=8 conv=notrunc 2>/dev/null
