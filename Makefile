@@ -119,6 +119,7 @@ demo: ## the main job in half a minute, unattended
 check: ## install what is missing, build, lint, run every test
 	@.ci/deps check
 	@$(MAKE) --no-print-directory $(JOBS) WERROR=1 all tests
+	$(if $(SAN),,@$(MAKE) --no-print-directory $(JOBS) WERROR=1 KILLPOINTS=1 all)
 	@$(TEST) $(if $(SAN),,lint) $(SUITES)
 
 check-san: ## make check with asan+ubsan, then with tsan
@@ -152,8 +153,18 @@ model: ## check the model of crash safety with SPIN
 coverage: ## lines that the unit, seam and API tests reach, file by file
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=build/coverage COVERAGE=1 all tests
 	@find build/coverage -name '*.gcda' -delete
-	@BUILD=build/coverage .ci/test $(filter-out model,$(SUITES))
+	@BUILD=build/coverage .ci/test $(filter-out model crash,$(SUITES))
 	@.ci/coverage build/coverage
+
+test-crash: all tests ## faults, kills and power cuts
+	@$(MAKE) --no-print-directory $(JOBS) KILLPOINTS=1 all
+	@$(TEST) crash
+
+torture: ## the storms of make check a hundred times, and a soak of 8 hours; HOURS=1: as much as fits
+	@.ci/deps check
+	@$(MAKE) --no-print-directory $(JOBS) all tests
+	@$(MAKE) --no-print-directory $(JOBS) KILLPOINTS=1 all
+	@tests/crash/torture.py --build '$(BUILD)' $(if $(HOURS),--hours $(HOURS))
 
 mutants: ## plant harm into copies of the source and see the tests notice
 	@.ci/deps check
@@ -171,10 +182,10 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api model \
-	coverage mutants schema deps clean FORCE
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-crash model \
+	coverage mutants torture schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) api $(if $(SAN),,model)
+SUITES = unit seam $(if $(wildcard tests/init/*),init) api $(if $(SAN),,model crash)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules

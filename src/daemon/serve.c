@@ -33,6 +33,8 @@ enum { HTTP_THREADS = 2, WAITED_SHOWN = 8, STUCK_LOOK_MS = 3000 };
 
 #define HTTP_GRACE_US  (CLOCK_US_PER_S)
 #define FATAL_GRACE_US (CLOCK_US_PER_S / 5)
+/* No creched that finds a broken disk lives for less than this. */
+#define FATAL_LIFE_US (CLOCK_US_PER_S)
 
 struct server {
         const struct config *config;
@@ -352,6 +354,7 @@ static int restart(struct server *s, const char *why, bool in_place, int64_t gra
 static int run(struct server *s)
 {
         const char *socket = s->config->socket_path;
+        int64_t began_us = clock_mono_us();
         struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
                                   {.fd = s->fatal, .events = POLLIN},
                                   {.fd = door_watch(socket), .events = POLLIN}};
@@ -359,8 +362,10 @@ static int run(struct server *s)
         for (;;) {
                 if (poll(polled, 3, -1) < 0 && errno != EINTR)
                         return STATUS_FAILED;
-                if (polled[1].revents)
+                if (polled[1].revents) {
+                        poll(polled, 1, milliseconds_until(began_us + FATAL_LIFE_US));
                         return restart(s, "the database's state is unknown", false, FATAL_GRACE_US);
+                }
                 if (polled[2].revents)
                         door_mend(polled[2].fd, socket);
                 switch (take_signal(s)) {

@@ -8,6 +8,7 @@ usage: storm.py SCENARIO [--times N] [--seconds S] [--build DIR] [--points-build
   forkserver   the same for the forkserver
   init         the same for creche-init: creched must go on alone
   points       every kill point in turn
+  soak         no kill at all, for --seconds (8 hours): memory and files must stay flat
   powercut     the file system loses what was not synced, and every process dies (root only)
 
 Exit status: 0 nothing wrong, 1 something is, 2 usage, 77 it cannot be done here.
@@ -22,6 +23,7 @@ from arena import Arena, Totals
 from points import start_again, storm_points
 from powercut import storm_powercut
 from server import become_subreaper, kill, wait_for
+from soak import storm_soak
 
 
 def storm_creched(options, totals):
@@ -66,7 +68,7 @@ def storm_init(options, totals):
 
 
 SCENARIOS = {"creched": (storm_creched, 500), "forkserver": (storm_forkserver, 100), "init": (storm_init, 100),
-             "points": (storm_points, 20), "powercut": (storm_powercut, 60)}
+             "points": (storm_points, 20), "powercut": (storm_powercut, 60), "soak": (storm_soak, 1)}
 
 
 def parse():
