@@ -209,13 +209,15 @@ class Server:
             raise
 
     def kill_all(self):
-        """Everything at once, as when the power fails: creche-init, creched and all of their children."""
+        """Everything at once, as when the power fails: creche-init, creched and all of their children. They are all
+        below us, also what creche-init has left behind: see become_subreaper()."""
         if self.main is None:
             return
-        everybody = [self.main.pid] + descendants(self.main.pid)
-        for pid in everybody:
-            kill(pid, signal.SIGSTOP)
-        everybody = set(everybody + [self.main.pid] + descendants(self.main.pid))
+        everybody = set()
+        while set(descendants(os.getpid())) - everybody:
+            everybody |= set(descendants(os.getpid()))
+            for pid in everybody:
+                kill(pid, signal.SIGSTOP)
         for pid in everybody:
             kill(pid)
         self.main.wait()
