@@ -512,6 +512,7 @@ int registry_stdin_close(struct registry *r, const struct caller *who, int64_t i
                 closed = !stuck;
         }
         if (closed) {
+                KILLPOINT("stdin.dropped");
                 closep(&c->stdin_fd);
                 c->kept_stdin = false;
         }

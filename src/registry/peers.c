@@ -398,6 +398,7 @@ void peers_greet(struct registry *r)
 
         if (!r->init.number || socket_send(r->init.fd, &hello, sizeof(hello), NULL, 0, 0) < 0)
                 return;
+        KILLPOINT("peer.greet");
         while (msg.op != ZOMBIE_HELLO && poll(&p, 1, GREET_MS) > 0) {
                 int fds[SOCKET_FDS_MAX];
                 ssize_t n = socket_recv(r->init.fd, &msg, sizeof(msg), fds, MSG_DONTWAIT);
@@ -409,6 +410,7 @@ void peers_greet(struct registry *r)
                 closep(&fds[0]);
                 closep(&fds[1]);
         }
+        KILLPOINT("peer.greeted");
         if (msg.op != ZOMBIE_HELLO)
                 log_warn("init.silent", "pid=%d", r->init_pid);
 }

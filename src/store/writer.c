@@ -187,7 +187,9 @@ static bool give_ballast(struct writer *w)
         if (w->full)
                 return false;
         w->full = true;
+        KILLPOINT("ballast.give");
         ballast_give(w->files->ballast, w->files->paths[FILE_LOG]);
+        KILLPOINT("ballast.given");
         log_error("store.full", "detail=%s",
                   log_quote("the disk is full: starts are refused, exits are recorded in the ballast"));
         return true;
@@ -198,6 +200,7 @@ static void take_ballast(struct writer *w)
 {
         if (!w->full || !ballast_take(w->files->ballast))
                 return;
+        KILLPOINT("ballast.taken");
         w->full = false;
         log_info("store.has_room", "ballast=%s", log_quote(w->files->ballast));
 }

@@ -49,7 +49,7 @@ class Arena:
     @outages: [(begin, end)] in which creche-init and creched were both dead: what lived then may be lost.
     """
 
-    def __init__(self, options, totals, clients=8, methods=METHODS, with_points=False, pause_s=0.0, seed=0):
+    def __init__(self, options, totals, clients=8, methods=METHODS, with_points=False, seed=0, **load):
         self.options = options
         self.totals = totals
         self.directory = tempfile.mkdtemp(prefix="storm.")
@@ -58,7 +58,7 @@ class Arena:
         self.points = Points(os.path.join(self.directory, "points")) if with_points else None
         self.server = Server(options.build, self.directory, self.points)
         self.load = Load(self.server, os.path.join(options.witness_build, "tests/crash/witness"), self.witness_file,
-                         clients, f"{options.seed}.{seed}", methods, pause_s)
+                         clients, f"{options.seed}.{seed}", methods, **load)
         self.outages = []
         self.children_die = False
         self.stops = 0

@@ -6,6 +6,7 @@ import socket
 import time
 
 PATIENCE_S = 60
+NO_ANSWER = (503, 507)  # later, perhaps
 
 
 class Broken(Exception):
@@ -77,12 +78,12 @@ class Client:
         return self.receive()
 
     def insist(self, method, target, seconds=PATIENCE_S, **request):
-        """Until there is an answer that is one: a broken connection and 503 are none."""
+        """Until there is an answer that is one: a broken connection, 503 and 507 (the disk is full) are none."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 status, body = self.call(method, target, **request)
-                if status != 503:
+                if status not in NO_ANSWER:
                     return status, body
             except Broken:
                 self.broken += 1

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from client import Broken, Client, Stuck
+from client import NO_ANSWER, Broken, Client, Stuck
 from history import Run
 
 METHODS = ("spawn", "fork", "forkserver")
@@ -15,14 +15,15 @@ SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV)
 
 class Load:
     """@clients threads, beginning at start() and ending at stop(). @methods: start methods to choose from.
-    @pause_s: the longest pause between two processes of a client."""
+    @pause_s: the longest pause between two processes of a client. @longest_ms: how long a child lives at most."""
 
-    def __init__(self, server, witness, witness_file, clients=8, seed=0, methods=METHODS, pause_s=0.0):
+    def __init__(self, server, witness, witness_file, clients=8, seed=0, methods=METHODS, pause_s=0.0, longest_ms=300):
         self.server = server
         self.witness = witness
         self.witness_file = witness_file
         self.methods = methods
         self.pause_s = pause_s
+        self.longest_ms = longest_ms
         self.runs = []
         self.wrong = []
         self.starts = 0
@@ -58,7 +59,7 @@ class Worker:
         self.count = 0
         self.stories = ((50, self.start_and_join), (10, self.terminate), (8, self.create_then_start),
                         (5, self.no_such_program), (6, self.ask_twice), (6, self.feed_stdin),
-                        (5, self.without_key), (5, self.leave_orphan), (5, self.look_around))
+                        (10, self.without_key), (5, self.leave_orphan), (5, self.look_around))
 
     def work(self, stopping):
         stories = [story for weight, story in self.stories for _ in range(weight)]
@@ -90,7 +91,7 @@ class Worker:
 
     def some_ms(self):
         """Most children end at once; some live on through the death of the daemon."""
-        return self.random.choice((0, 0, 0, 0, 0, 5, 20, 100, 300))
+        return min(self.random.choice((0, 0, 0, 0, 0, 5, 20, 100, 300)), self.load.longest_ms)
 
     def note(self, run, status, body):
         """An answer to a start."""
@@ -169,7 +170,7 @@ class Worker:
             self.start(run, body)
             try:
                 status, answer = self.twin.receive()
-                if status != 503:
+                if status not in NO_ANSWER:
                     self.note(run, status, answer)
             except Broken:
                 pass
@@ -177,7 +178,7 @@ class Worker:
 
     def feed_stdin(self, run):
         self.start(run, self.request(run, 0, "stdin", stdin="pipe"))
-        time.sleep(self.random.choice((0, 0.02, 0.2)))
+        time.sleep(min(self.random.choice((0, 0.02, 0.2)), self.load.longest_ms / 1000))
         for id in run.ids:
             broken = self.client.broken
             status, body = self.client.insist("PUT", f"/v1/processes/{id}/stdin?eof=1", text=b"something")
@@ -194,7 +195,7 @@ class Worker:
             status, body = self.client.call("POST", "/v1/processes", body=self.request(run, self.some_ms()))
         except Broken:
             return
-        if status != 503:
+        if status not in NO_ANSWER:
             self.note(run, status, body)
             self.join(run)
 

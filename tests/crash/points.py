@@ -12,6 +12,7 @@ import signal
 import time
 
 from arena import Arena
+from powercut import private_mounts, run, why_not
 from server import is_dead, kill, reap_orphans, wait_for
 
 PATIENCE_S = 10
@@ -24,6 +25,38 @@ def names():
         with open(path, encoding="utf-8") as f:
             found |= set(re.findall(r'KILLPOINT\("([a-z_.]+)"\)', f.read()))
     return sorted(found)
+
+
+class FullArena(Arena):
+    """The state is on a small disk, which is filled and freed again."""
+
+    BYTES = 40 << 20
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        private_mounts()
+        disk = os.path.join(self.directory, "disk")
+        os.mkdir(disk)
+        run("mount", "-t", "tmpfs", "-o", f"size={self.BYTES}", "tmpfs", disk)
+        self.filler = os.path.join(disk, "filler")
+        self.server.state = os.path.join(disk, "state")
+        self.server.database = os.path.join(self.server.state, "registry.db")
+
+    def __exit__(self, *args):
+        self.server.kill_all()
+        run("umount", os.path.dirname(self.filler))
+        return super().__exit__(*args)
+
+
+def fill_and_free(arena):
+    with open(arena.filler, "wb", buffering=0) as f:
+        free = os.statvfs(arena.filler)
+        try:
+            os.posix_fallocate(f.fileno(), 0, free.f_bavail * free.f_bsize)
+        except OSError:  # somebody else has written meanwhile
+            pass
+        time.sleep(0.1)
+    os.unlink(arena.filler)
 
 
 def nothing(_arena):
@@ -83,7 +116,12 @@ TRIGGERS = {
     "store.opened": kill_daemon,
     "serve.ready": kill_daemon,
     "serve.told_ready": kill_daemon,
+    "peer.greet": kill_daemon,
+    "peer.greeted": kill_daemon,
     "peer.kept_heard": kill_daemon,
+    "ballast.give": fill_and_free,
+    "ballast.given": fill_and_free,
+    "ballast.taken": fill_and_free,
     "create.repeat": nothing,
     "forkserver.begun": kill_forkserver,
     "forkserver.launched": kill_forkserver,
@@ -115,7 +153,7 @@ def fire(arena, name, passes):
     trigger = TRIGGERS.get(name, nothing)
     while time.monotonic() < deadline:
         trigger(arena)
-        again = time.monotonic() + 0.5
+        again = time.monotonic() + 0.2
         while time.monotonic() < again:
             if arena.points.fired() > fired:
                 arena.points.disarm()
@@ -163,7 +201,7 @@ def storm_init(options, totals, group):
     """Points of creche-init, or of its child that becomes creched. What lived when creched died before, and
     came to creche-init so, may be lost."""
     daemon_died = 0.0
-    with Arena(options, totals, with_points=True, seed="init") as arena:
+    with Arena(options, totals, with_points=True, seed="init", longest_ms=40) as arena:
         for name in group:
             for _ in range(options.times):
                 if TRIGGERS.get(name) is kill_daemon and not daemon_died:
@@ -197,6 +235,22 @@ def storm_stop(options, totals, group):
                 totals.kills += 1
                 arena.stops += 1
                 arena.server.start()
+        arena.judge()
+
+
+def storm_full(options, totals, group):
+    """Points on a full disk."""
+    if why_not():
+        print(f"  SKIPPED {group}: {why_not()}")
+        return
+    with FullArena(options, totals, with_points=True, seed="full") as arena:
+        for name in group:
+            for _ in range(options.times):
+                if options.is_over() or not fire(arena, name, 1):
+                    missed(arena, name)
+                    break
+                totals.kills += 1
+        wait_for(arena.server.daemon, "creched runs again")
         arena.judge()
 
 
@@ -235,6 +289,7 @@ def storm_points(options, totals):
     chosen = [name for name in names() if name.startswith(options.only or "")]
     groups = {storm_init: [n for n in chosen if n.startswith("init.")],
               storm_stop: [n for n in chosen if n.startswith("stop.")],
+              storm_full: [n for n in chosen if n.startswith("ballast.")],
               storm_migration: [n for n in chosen if n.startswith("migrat")],
               storm_lost: [n for n in chosen if n == "recover.lost"]}
     groups[storm_daemon] = [n for n in chosen if not any(n in group for group in groups.values())]

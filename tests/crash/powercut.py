@@ -51,14 +51,17 @@ class Disk:
             os.close(fd)
 
 
+def private_mounts():
+    """From now on what we mount is seen by us and by what we start only, and goes with us."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
+
+
 class Machine:
-    """What the power is cut off: it has a boot id of its own, in our own mount namespace, where all else that
-    is mounted here goes with us, too."""
+    """What the power is cut off: it has a boot id of its own."""
 
     def __init__(self, directory):
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
-            raise OSError(ctypes.get_errno(), "unshare")
-        run("mount", "--make-rprivate", "/")
         self._file = os.path.join(directory, "boot_id")
         self._booted = False
 
@@ -91,6 +94,7 @@ class PowerArena(Arena):
 
     def __init__(self, *args, **more):
         super().__init__(*args, **more)
+        private_mounts()
         self.machine = Machine(self.directory)
         self.machine.boot()
         self.disk = Disk(self.directory)
