@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +46,26 @@ int sys_pidfd_open(pid_t pid, unsigned flags)
 int sys_pidfd_send_signal(int pidfd, int signo, unsigned flags)
 {
         return (int)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, flags);
+}
+
+/* <linux/pidfd.h> of today; the C library's is older. */
+struct pidfd_info {
+        uint64_t mask, cgroupid;
+        uint32_t ids[11];
+        int32_t exit_code;
+};
+
+#define PIDFD_GET_INFO  _IOWR(0xFF, 11, struct pidfd_info)
+#define PIDFD_INFO_EXIT (1U << 3)
+
+int sys_pidfd_exit_status(int pidfd, int *status)
+{
+        struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
+
+        if (ioctl(pidfd, PIDFD_GET_INFO, &info) < 0)
+                return -1;
+        *status = info.exit_code;
+        return info.mask & PIDFD_INFO_EXIT ? 0 : 1;
 }
 
 int sys_waitid(int idtype, id_t id, siginfo_t *si, int options, struct rusage *ru)

@@ -23,6 +23,9 @@ int sys_fallocate(int fd, int mode, off_t offset, off_t len);
 
 int sys_pidfd_open(pid_t pid, unsigned flags);
 int sys_pidfd_send_signal(int pidfd, int signo, unsigned flags);
+/* How the process of @pidfd ended, as wait() would have said, into @status: Linux 6.15 knows that once its parent has
+ * reaped it, whoever that was. Returns 0, 1: nobody has reaped it yet; -1: this kernel does not tell. */
+int sys_pidfd_exit_status(int pidfd, int *status);
 /* waitid() with the rusage that glibc's leaves out; @ru may be NULL. */
 int sys_waitid(int idtype, id_t id, siginfo_t *si, int options, struct rusage *ru);
 

@@ -227,9 +227,18 @@ void exit_from_wait(struct child *c, int code, int status, const struct rusage *
                 .core_dumped = code == CLD_DUMPED,
                 .oom = killed_for_memory(c, end, code, status),
         };
-        end->rusage = *ru;
-        end->has_rusage = true;
+        if (ru)
+                end->rusage = *ru;
+        end->has_rusage = ru != NULL;
         record(c, end);
+}
+
+void exit_from_status(struct child *c, int status)
+{
+        if (WIFEXITED(status))
+                exit_from_wait(c, CLD_EXITED, WEXITSTATUS(status), NULL);
+        else
+                exit_from_wait(c, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(status), NULL);
 }
 
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)

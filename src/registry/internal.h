@@ -79,6 +79,7 @@ struct child {
         bool exit_seen;                /* it is dead; its end is asked for or being recorded */
         bool unwritten;                /* its end could not be written yet; it is counted */
         bool undone;                   /* it never existed, which is still to be recorded */
+        bool unreaped;                 /* a parent that is not ours leaves it as a zombie */
         bool told;                     /* its parent has told how it ended, or cannot any more */
         unsigned epoch;                /* of settling, when exit_seen */
         struct journal_slot *slot;     /* until its start is recorded */
@@ -255,6 +256,8 @@ bool exit_seen(struct child *c);
 /* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);
+/* What the kernel says of one whose parent is not ours, as wait() would have. */
+void exit_from_status(struct child *c, int status);
 /* One of the two: what its parent says of one that was adopted. */
 void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru);
 void exit_lost(struct child *c, const char *why); /* a static string */

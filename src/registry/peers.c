@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -284,10 +285,28 @@ static void move_letters(struct registry *r, uint32_t from, uint32_t to)
         }
 }
 
+/* Its parent was killed before it had said how @c ended, and its next one is about to reap it: the kernel may tell
+ * then. All of them together are waited for @patience_ms. */
+static void end_of_orphan(struct child *c, int *patience_ms)
+{
+        const struct timespec nap = {.tv_nsec = 1000 * 1000};
+        int status, rc = c->unexeced ? -1 : sys_pidfd_exit_status(c->pidfd, &status);
+
+        for (; rc == 1 && *patience_ms > 0; --*patience_ms) {
+                nanosleep(&nap, NULL);
+                rc = sys_pidfd_exit_status(c->pidfd, &status);
+        }
+        if (rc == 0)
+                exit_from_status(c, status);
+        else
+                exit_lost(c, "its parent, a process of Creche, was killed before its exit was recorded");
+}
+
 static void give_up(struct registry *r, struct peer *p)
 {
         uint32_t number = p->number, to;
         CLEANUP(freep) struct child **lost = NULL;
+        int patience_ms = 1000;
         size_t lost_n = 0;
 
         pthread_mutex_lock(&r->lock);
@@ -303,8 +322,7 @@ static void give_up(struct registry *r, struct peer *p)
         move_letters(r, number, to);
         pthread_mutex_unlock(&r->lock);
         for (size_t i = 0; i < lost_n; i++) {
-                exit_lost(lost[i],
-                          "its parent, a process of Creche, was killed before its exit was recorded");
+                end_of_orphan(lost[i], &patience_ms);
                 child_unref(lost[i]);
         }
 }

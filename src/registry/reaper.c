@@ -17,6 +17,9 @@
 
 enum { EVENTS = 256 };
 
+/* A zombie whose parent is not ours is reaped at once, by any parent that is worth the name. */
+#define UNREAPED_US (5 * CLOCK_US_PER_S)
+
 void reaper_wake(struct registry *r)
 {
         uint64_t one = 1;
@@ -85,24 +88,71 @@ static bool moved_to_init(const struct child *c)
                st.start_ticks == c->rec.start_ticks && st.ppid == c->registry->init_pid;
 }
 
+/* Under the lock: hear of @events of its pidfd only, and of EPOLLHUP: it is reaped. */
+static void watch_for(struct child *c, uint32_t events)
+{
+        struct epoll_event ev = {.events = events, .data.ptr = &c->source};
+
+        if (c->watched)
+                sys_epoll_ctl(c->registry->epfd, EPOLL_CTL_MOD, c->pidfd, &ev);
+}
+
+static void on_unreaped(struct timer *timer, void *done)
+{
+        struct child *c = container_of(timer, struct child, timer);
+
+        (void)done;
+        c->unreaped = true;
+        watch_for(c, EPOLLIN);
+}
+
+/* Wait for whoever is its parent now to reap it. False: that has been too long. */
+static bool await_reaping(struct child *c)
+{
+        struct registry *r = c->registry;
+        bool waits;
+
+        pthread_mutex_lock(&r->lock);
+        c->timer.fire = on_unreaped;
+        waits = !c->unreaped && registry_set_timer(r, &c->timer, clock_mono_us() + UNREAPED_US) == 0;
+        if (waits)
+                watch_for(c, 0);
+        pthread_mutex_unlock(&r->lock);
+        return waits;
+}
+
+/* creche-init was killed, and its children are with a parent that tells us nothing. Only the kernel may; of one that
+ * may never have become its program, it tells too little. */
+static void stray_ended(struct child *c)
+{
+        int status, rc = c->unexeced ? -1 : sys_pidfd_exit_status(c->pidfd, &status);
+
+        if ((rc == 1 && await_reaping(c)) || !see(c))
+                return;
+        if (rc == 0)
+                exit_from_status(c, status);
+        else
+                exit_lost(c, "its parent, a process of Creche, was killed before it ended");
+}
+
 static void child_event(struct child *c)
 {
         struct registry *r = c->registry;
-        bool lost = false, moved = c->peer == PEER_NOBODY && moved_to_init(c);
+        bool stray = false, moved = c->peer == PEER_NOBODY && moved_to_init(c);
 
         pthread_mutex_lock(&r->lock);
-        if (c->peer != PEER_SELF && exit_seen(c)) {
+        if (c->peer != PEER_SELF && !c->exit_seen) {
                 if (c->peer == PEER_NOBODY && moved)
                         c->peer = PEER_INIT;
-                lost = !peer_lives(r, c->peer);
-                if (!lost)
+                stray = !peer_lives(r, c->peer);
+                if (!stray && exit_seen(c))
                         peer_post(r, c->peer, ZOMBIE_PEEK, c->rec.pid, 0);
         }
         pthread_mutex_unlock(&r->lock);
         if (c->peer == PEER_SELF)
                 own_child_ended(c);
-        else if (lost)
-                exit_lost(c, "its parent, a process of Creche, was killed before it ended");
+        else if (stray)
+                stray_ended(c);
 }
 
 static void drain(int fd)

@@ -251,13 +251,15 @@ another_daemon_than() { # PID
   assert_equal "$(api GET "/v1/processes/$child?wait=60" | jq .exitcode)" -15
 }
 
-@test "creched is told SIGHUP: another one takes over, and nothing is lost" {
-  local daemon
+# An upgrade in place: see tests/crash/upgrade.bats.
+restarts_are() {
+  [[ $(api GET /v1/info | jq .restarts) == "$1" ]]
+}
 
+@test "creched is told SIGHUP: another one takes over, and nothing is lost" {
   start_blocked_everywhere
-  daemon=$(daemon_pid)
   kill -HUP "$CRECHE_MAIN"
-  wait_until another_daemon_than "$daemon"
+  wait_until restarts_are 1
   release_all "${IDS[@]}"
   assert_equal "$(exitcodes_of "${IDS[@]}")" "$(expected_codes 5 "${IDS[@]}")"
 }
@@ -323,6 +325,18 @@ health_is() { # HEALTH
 
 # ------------------------------------------------------------------------------- both are killed
 
+# Since Linux 6.15 a pidfd tells how its process ended, whoever has reaped it.
+kernel_tells() {
+  local version major minor
+
+  version=$(uname -r) major=${version%%.*} minor=${version#*.} minor=${minor%%[!0-9]*}
+  ((major > 6 || (major == 6 && minor >= 15)))
+}
+
+is_gone() { # PID
+  [[ ! -e /proc/$1 ]]
+}
+
 @test "both are killed: the living are adopted, those that ended are lost, with a reason and no exit code" {
   local running ended started pid
 
@@ -333,7 +347,7 @@ health_is() { # HEALTH
   pid=$(field "$ended" .pid)
   kill_all
   kill -KILL "$pid"
-  wait_until is_zombie_or_gone "$pid"
+  wait_until is_gone "$pid"
   start_creche_in "$CRECHE_DIR"
 
   assert_equal "$(field "$started" '"\(.state) \(.exitcode)"')" 'stopped 3'
@@ -341,10 +355,27 @@ health_is() { # HEALTH
   assert_match "$(field "$ended" .exit.detail)" '....'
   assert_equal "$(api POST "/v1/processes/$ended/join" | jq -c '[.state, .exitcode]')" '["lost",null]'
 
-  # Nobody will know how this one ends: it is not ours. But it runs, can be signalled, and its end is seen.
+  # This one is not ours any more. But it runs, can be signalled, and its end is seen.
   assert_equal "$(field "$running" .state)" started
   assert_equal "$(api POST "/v1/processes/$running/terminate" | jq .delivered)" true
-  assert_equal "$(api POST "/v1/processes/$running/join" | jq -c '[.state, .exitcode]')" '["lost",null]'
+  assert_equal "$(api POST "/v1/processes/$running/join" | jq -c '[.state, .exitcode]')" \
+    "$(if kernel_tells; then echo '["stopped",-15]'; else echo '["lost",null]'; fi)"
+}
+
+@test "creched was killed, and then creche-init: where the kernel tells, nothing is lost even so" {
+  local codes='["lost",null] ["lost",null]' exits signalled
+
+  ! kernel_tells || codes='["stopped",5] ["stopped",-9]'
+  exits=$(start_blocked)
+  signalled=$(start_process sleep 1000)
+  kill_daemon
+  kill_main
+  wait_until health_is degraded
+  release "$exits"
+  api POST "/v1/processes/$signalled/kill" >/dev/null
+  assert_equal "$(for id in $exits $signalled; do
+    api POST "/v1/processes/$id/join" | jq -c '[.state, .exitcode]'
+  done | xargs -d '\n')" "$codes"
 }
 
 # ---------------------------------------------------------------------------- start and stop of it

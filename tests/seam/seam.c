@@ -56,10 +56,21 @@ static bool names_it(const char *names, const char *name)
 }
 
 /* All calls that there are, so that a list of names can be spread over them. */
-static const char *const all_names[] = {
-        "read",        "write",       "fdatasync",         "openat",    "fallocate",  "pidfd_open",
-        "waitid_look", "waitid_reap", "pidfd_send_signal", "epoll_ctl", "epoll_wait", "clone3",
-        "wal_write",   "commit"};
+static const char *const all_names[] = {"read",
+                                        "write",
+                                        "fdatasync",
+                                        "openat",
+                                        "fallocate",
+                                        "pidfd_open",
+                                        "waitid_look",
+                                        "waitid_reap",
+                                        "pidfd_send_signal",
+                                        "pidfd_exit_status",
+                                        "epoll_ctl",
+                                        "epoll_wait",
+                                        "clone3",
+                                        "wal_write",
+                                        "commit"};
 
 static void append(const char *name)
 {
@@ -225,6 +236,7 @@ WRAP(int, fdatasync, "fdatasync", fd, (int fd), (fd))
 WRAP(int, openat, "openat", dirfd, (int dirfd, const char *path, int flags, mode_t mode),
      (dirfd, path, flags, mode))
 WRAP(int, fallocate, "fallocate", fd, (int fd, int mode, off_t offset, off_t len), (fd, mode, offset, len))
+WRAP(int, pidfd_exit_status, "pidfd_exit_status", pidfd, (int pidfd, int *status), (pidfd, status))
 WRAP(int, pidfd_open, "pidfd_open", pid, (pid_t pid, unsigned flags), (pid, flags))
 WRAP(int, pidfd_send_signal, "pidfd_send_signal", pidfd, (int pidfd, int signo, unsigned flags),
      (pidfd, signo, flags))

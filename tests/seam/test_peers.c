@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/procfs.h"
 #include "base/socket.h"
+#include "base/sys.h"
 
 /* creche-init's side of the zombie protocol. */
 struct keeper {
@@ -307,6 +308,59 @@ TEST(creche_init_is_told_to_reap_a_child_whose_forkserver_died_while_its_exit_wa
         close(k.control[0]);
         close(k.control[1]);
         prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+/* As if it had been creche-init's, and that were dead: the parent, who reaps it, is the test. */
+static int64_t start_stray(struct rig *r, const char *script)
+{
+        int64_t id = rig_start(r, script);
+
+        pthread_mutex_lock(&r->registry->lock);
+        table_find(r->registry, id)->peer = PEER_NOBODY;
+        pthread_mutex_unlock(&r->registry->lock);
+        return id;
+}
+
+static bool kernel_tells(void)
+{
+        int status, fd = sys_pidfd_open(getpid(), 0), rc = sys_pidfd_exit_status(fd, &status);
+
+        close(fd);
+        return rc >= 0;
+}
+
+TEST(the_kernel_tells_the_exit_code_of_a_child_whose_parent_is_nobody_of_ours)
+{
+        struct rig r;
+        int64_t id;
+        pid_t pid;
+
+        if (!kernel_tells())
+                skip(); /* before Linux 6.15 it does not */
+        rig_begin(&r);
+        id = start_stray(&r, "read x; exit 7");
+        pid = rig_pid(&r, id);
+        rig_release(&r, id);
+        rig_await_death(&r, id);
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+        rig_join(&r, id);
+        CHECK_INT(rig_select("SELECT state = 'stopped' AND exitcode = 7 AND user_us IS NULL FROM process"),
+                  1);
+        rig_end(&r);
+}
+
+TEST(a_child_whose_parent_is_nobody_of_ours_is_lost_where_the_kernel_does_not_tell)
+{
+        struct rig r;
+        int64_t id;
+
+        rig_begin(&r);
+        seam_fail("pidfd_exit_status", 0, ENOTTY);
+        id = start_stray(&r, "read x; exit 7");
+        rig_release(&r, id);
+        rig_join(&r, id);
+        CHECK_INT(rig_select("SELECT state = 'lost' AND exitcode IS NULL FROM process"), 1);
+        rig_end(&r);
 }
 
 int main(int argc, char **argv)
