@@ -179,7 +179,7 @@ class Worker:
     def feed_stdin(self, run):
         self.start(run, self.request(run, 0, "stdin", stdin="pipe"))
         time.sleep(min(self.random.choice((0, 0.02, 0.2)), self.load.longest_ms / 1000))
-        for id in run.ids:
+        for id in () if run.refused else run.ids:
             broken = self.client.broken
             status, body = self.client.insist("PUT", f"/v1/processes/{id}/stdin?eof=1", text=b"something")
             # It may have been done already when the connection broke.

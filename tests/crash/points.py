@@ -55,7 +55,7 @@ def fill_and_free(arena):
             os.posix_fallocate(f.fileno(), 0, free.f_bavail * free.f_bsize)
         except OSError:  # somebody else has written meanwhile
             pass
-        time.sleep(0.1)
+        time.sleep(0.05)
     os.unlink(arena.filler)
 
 
@@ -116,6 +116,9 @@ TRIGGERS = {
     "store.opened": kill_daemon,
     "serve.ready": kill_daemon,
     "serve.told_ready": kill_daemon,
+    "peer.exit_heard": kill_daemon,
+    "peer.send": kill_daemon,
+    "peer.sent": kill_daemon,
     "peer.greet": kill_daemon,
     "peer.greeted": kill_daemon,
     "peer.kept_heard": kill_daemon,
@@ -179,7 +182,6 @@ def storm_daemon(options, totals, group):
                     missed(arena, name)
                     break
                 totals.kills += 1
-                time.sleep(0.01)
         wait_for(arena.server.daemon, "creched runs again")
         arena.judge()
 

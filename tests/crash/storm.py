@@ -57,7 +57,7 @@ def live_without_init(arena, seconds):
 
 def storm_init(options, totals):
     rng = random.Random(options.seed)
-    with Arena(options, totals) as arena:
+    with Arena(options, totals, longest_ms=60) as arena:
         while totals.kills < options.times and not options.is_over():
             time.sleep(rng.uniform(0, 0.1))
             kill(arena.server.main.pid)

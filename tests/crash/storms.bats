@@ -6,7 +6,7 @@
 #
 # runs alone
 
-BATS_TEST_TIMEOUT=${STORM_TIMEOUT_S:-570}
+BATS_TEST_TIMEOUT=900
 
 HERE=${BATS_TEST_FILENAME%/*}
 
@@ -38,4 +38,8 @@ storm() { # SCENARIO [OPTION...]
 
 @test "a SIGKILL at each kill point, 20 times, loses nothing" {
   storm points
+}
+
+@test "memory and open files stay flat, over 20 seconds here" {
+  SECONDS_MAX=20 storm soak
 }
