@@ -81,6 +81,10 @@ is_zombie_or_gone() { # PID
   [[ ! -e /proc/$1/stat ]] || grep -q ' Z ' "/proc/$1/stat"
 }
 
+is_gone() { # PID
+  [[ ! -e /proc/$1 ]]
+}
+
 # The ids of a list or a set on stdin, on one line.
 ids() { jq -c '[.processes[].id]'; }
 

@@ -303,6 +303,7 @@ shut_down() { # FILE: each access to its file system fails with EIO from now on
   # Such a disk can only be mended when nobody has it open.
   kill -TERM "$CRECHE_MAIN"
   main_ends_with 4
+  wait_until is_gone "$pid" || skip "whoever gets our orphans here does not reap them"
   umount "$DIR/state"
   mount -o loop "$DIR/image" "$DIR/state"
   start_creche_in "$DIR"
