@@ -48,6 +48,8 @@ expected_codes() { # CODE ID...
   printf "%s=$1 " "${@:2}"
 }
 
+# ------------------------------------------------------------------------------ creched is killed
+
 @test "creched is killed: children live on, and their exit codes are right, with each start method" {
   start_blocked_everywhere
   kill_daemon
@@ -325,10 +327,6 @@ kernel_tells() {
 
   version=$(uname -r) major=${version%%.*} minor=${version#*.} minor=${minor%%[!0-9]*}
   ((major > 6 || (major == 6 && minor >= 15)))
-}
-
-is_gone() { # PID
-  [[ ! -e /proc/$1 ]]
 }
 
 @test "both are killed: the living are adopted, those that ended are lost, with a reason and no exit code" {

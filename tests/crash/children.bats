@@ -34,10 +34,6 @@ tree() { # ID VERB
   api POST "/v1/processes/$1/$2" '{"tree": true}' | jq .delivered
 }
 
-is_gone() { # PID
-  [[ ! -e /proc/$1 ]]
-}
-
 state_of() { # PID
   local stat
 
