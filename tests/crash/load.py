@@ -177,15 +177,21 @@ class Worker:
         self.join(run)
 
     def feed_stdin(self, run):
+        refused = None
         self.start(run, self.request(run, 0, "stdin", stdin="pipe"))
         time.sleep(min(self.random.choice((0, 0.02, 0.2)), self.load.longest_ms / 1000))
         for id in () if run.refused else run.ids:
             broken = self.client.broken
             status, body = self.client.insist("PUT", f"/v1/processes/{id}/stdin?eof=1", text=b"something")
             # It may have been done already when the connection broke.
-            if status != 204 and (self.client.broken == broken or body["code"] not in ("no_stdin", "stopped")):
+            if status != 204 and self.client.broken == broken:
+                refused = body
+            elif status not in (204, 409):
                 raise AssertionError(f"stdin was answered with {status}: {body}")
         self.join(run)
+        # Only one that came to an unnatural end does not wait for its input.
+        if refused and run.codes[-1][0] not in ("lost", "failed"):
+            raise AssertionError(f"stdin was refused to a process that is {run.codes[-1]}: {refused}")
 
     def without_key(self, run):
         """Nobody knows what became of it when the connection breaks, and nobody asks again."""
