@@ -140,6 +140,12 @@ static uint32_t parent_of(const struct registry *r, pid_t ppid)
         return r->init_pid && ppid == r->init_pid ? PEER_INIT : PEER_NOBODY;
 }
 
+/* Of too few files or too little memory we know nothing of the process. */
+static void cannot_say(struct recovery *rec, const struct process *p)
+{
+        err_set(&rec->err, ERR_TRY_AGAIN, errno, "looking at process %" PRId64, p->id);
+}
+
 /* The process @p->pid is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
 static void adopt(struct recovery *rec, const struct process *p, const struct procfs_stat *st,
                   const struct journal_slot *slot)
@@ -148,13 +154,14 @@ static void adopt(struct recovery *rec, const struct process *p, const struct pr
         CLEANUP(child_unrefp) struct child *c = NULL;
         CLEANUP(closep) int pidfd = sys_pidfd_open(p->pid, 0);
         struct procfs_stat again;
+        int rc = pidfd >= 0 ? procfs_stat(p->pid, &again) : errno == ESRCH ? 1 : -1;
 
-        if (pidfd < 0 && errno != ESRCH) { /* of too few files we know nothing of the process */
-                err_set(&rec->err, ERR_TRY_AGAIN, errno, "opening a pidfd of process %" PRId64, p->id);
+        if (rc < 0) {
+                cannot_say(rec, p);
                 return;
         }
         /* What was looked at by number may have been reaped since, by nobody that we know of. */
-        if (pidfd < 0 || procfs_stat(p->pid, &again) != 0 || again.start_ticks != st->start_ticks) {
+        if (rc > 0 || again.start_ticks != st->start_ticks) {
                 declare_lost(rec, p, "it ended while the daemon was down, and its parent was gone");
                 return;
         }
@@ -207,7 +214,7 @@ static int look_at(struct recovery *rec, const struct process *p, struct procfs_
                 rc = procfs_stat(p->pid, st);
         }
         if (rc < 0)
-                err_set(&rec->err, ERR_TRY_AGAIN, errno, "looking at process %" PRId64, p->id);
+                cannot_say(rec, p);
         return rc;
 }
 

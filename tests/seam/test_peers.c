@@ -1,109 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/seam/test_peers.c: children whose parents are creche-init and forkservers, when one of those dies at the
  * worst moment. The test is creche-init: it makes the control socket. */
-#include "rig.h"
+#include "left_rig.h"
 
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "base/fd.h"
-#include "base/procfs.h"
-#include "base/socket.h"
 #include "base/sys.h"
-
-/* creche-init's side of the zombie protocol. */
-struct keeper {
-        int control[2];
-        pthread_t thread;
-};
-
-static void *keep(void *arg)
-{
-        struct keeper *k = arg;
-        struct zombie_msg msg;
-        int fds[SOCKET_FDS_MAX];
-
-        while (socket_recv(k->control[0], &msg, sizeof(msg), fds, 0) == sizeof(msg)) {
-                closep(&fds[0]);
-                if (msg.op == ZOMBIE_HELLO || zombie_serve(&msg))
-                        socket_send(k->control[0], &msg, sizeof(msg), NULL, 0, 0);
-        }
-        return NULL;
-}
-
-static void control_begin(struct keeper *k, struct rig *r)
-{
-        CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, k->control), 0);
-        r->config.init_fd = k->control[1];
-}
-
-static void keeper_begin(struct keeper *k, struct rig *r)
-{
-        control_begin(k, r);
-        CHECK_INT(pthread_create(&k->thread, NULL, keep, k), 0);
-}
-
-/* After the registry was shut. */
-static void keeper_end(struct keeper *k)
-{
-        shutdown(k->control[0], SHUT_RDWR);
-        pthread_join(k->thread, NULL);
-        close(k->control[0]);
-        close(k->control[1]);
-}
-
-/* A child that never becomes a program and exits with 127 when @release is closed. */
-static pid_t fork_unexeced(int *release)
-{
-        int pipes[2];
-        pid_t pid;
-        char c;
-
-        CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
-        pid = fork();
-        if (pid == 0) {
-                close(pipes[1]);
-                while (read(pipes[0], &c, 1) < 0)
-                        ;
-                _exit(127);
-        }
-        close(pipes[0]);
-        *release = pipes[1];
-        return pid;
-}
-
-static int started_run(struct db *db, void *arg, struct err *e)
-{
-        return record_started(db, arg, e);
-}
-
-/* What a daemon leaves that dies while it starts process 1 as @pid; @recorded: after the row said so. */
-static void leave_start(struct rig *r, pid_t pid, bool recorded, const struct journal_slot *slot)
-{
-        struct boot boot = {.pid_ns = procfs_pid_ns()};
-        const struct store_config c = {.path = r->config.database, .boot = &boot, .fatal = rig_fatal};
-        struct process p = rig_process(1, PROCESS_STARTING);
-        struct procfs_stat st = {0};
-        struct store *s = NULL;
-        struct err e = {0};
-        int fd;
-
-        MUST(procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), &e));
-        MUST(store_open(&c, &s, &e));
-        rig_insert(s, &p);
-        CHECK_INT(procfs_stat(pid, &st), 0);
-        CHECK(st.never_execed);
-        p.pid = pid;
-        p.start_ticks = st.start_ticks;
-        if (recorded)
-                rig_write(s, started_run, &p);
-        store_close(s);
-        fd = open(test_path("spawn.journal"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-        CHECK_INT(write(fd, slot, sizeof(*slot)), sizeof(*slot));
-        close(fd);
-}
 
 TEST(creche_init_is_who_made_the_control_socket_whoever_is_the_parent_now)
 {

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/seam/test_recover.c: what the last daemon left is watched, or has an end that is true, before anybody is
+ * served; and when nobody can say, nothing is concluded. */
+#include "left_rig.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "start/forkserver.h"
+
+enum { FAULTS_MAX = 100, UNEXECED_STATUS = 127 };
+
+static void open_registry(struct rig *r)
+{
+        struct err e = {0};
+
+        MUST(registry_open(&r->config, &r->registry, &e));
+        rig_flush(r);
+}
+
+/* Recovers @l, without creche-init; whether the row is then as @sql says. */
+static bool recovers_to(struct left l, const char *sql)
+{
+        char select[200];
+        struct rig r;
+        bool so;
+
+        unlink(test_path("registry.db"));
+        unlink(test_path("spawn.journal"));
+        rig_prepare(&r);
+        leave(&r, l);
+        open_registry(&r);
+        snprintf(select, sizeof(select), "SELECT %s FROM process", sql);
+        so = rig_select(select) == 1;
+        CHECK_INT(registry_active(r.registry, NULL, 0), 0);
+        rig_shut(&r);
+        return so;
+}
+
+#define LOST "state = 'lost' AND exitcode IS NULL AND exit_detail IS NOT NULL"
+
+TEST(what_ran_before_the_machine_was_restarted_is_lost_whoever_has_its_pid_now)
+{
+        CHECK(recovers_to((struct left){.pid = getpid(), .recorded = true, .other_boot = true}, LOST));
+        CHECK(recovers_to((struct left){.pid = getpid(), .other_boot = true}, LOST));
+}
+
+TEST(a_process_that_ended_unseen_is_lost_and_so_is_one_whose_pid_is_a_strangers)
+{
+        CHECK(recovers_to((struct left){.pid = NOBODYS_PID, .start_ticks = 1, .recorded = true}, LOST));
+        CHECK(recovers_to((struct left){.pid = getpid(), .start_ticks = 1, .recorded = true}, LOST));
+}
+
+TEST(a_start_that_was_cut_short_is_lost_when_its_child_is_gone_or_nobodys)
+{
+        struct journal_slot gone = {.id = 1, .pid = NOBODYS_PID}, stranger = {.id = 1, .pid = getpid()};
+
+        CHECK(recovers_to((struct left){.slot = &gone}, LOST));
+        CHECK(recovers_to((struct left){.slot = &stranger}, LOST));
+}
+
+TEST(a_start_that_never_had_a_child_has_failed_and_waits_for_its_client_when_it_has_a_key)
+{
+        struct journal_slot slot = {.id = 1};
+
+        CHECK(recovers_to((struct left){0}, "state = 'failed' AND exitcode IS NULL"));
+        CHECK(recovers_to((struct left){.slot = &slot}, "state = 'failed' AND exitcode IS NULL"));
+        CHECK(recovers_to((struct left){.key = "k"}, "state = 'initial' AND exitcode IS NULL"));
+        CHECK(recovers_to((struct left){.key = "k", .slot = &slot}, "state = 'initial'"));
+}
+
+/* What recovery asks of the kernel fails, call by call, with a child left in @l: it fails and leaves the row, or
+ * adopts the child all the same. In the end the child has its own exit code. */
+static void recover_short_of_files(bool recorded)
+{
+        struct journal_slot slot = {.id = 1};
+        int release, refusals = 0;
+        struct keeper k;
+        struct rig r;
+
+        rig_prepare(&r);
+        keeper_begin(&k, &r);
+        slot.pid = fork_unexeced(&release);
+        leave(&r, (struct left){.pid = slot.pid, .recorded = recorded, .slot = recorded ? NULL : &slot});
+        for (int n = 1;; n++) {
+                struct err e = {0};
+
+                CHECK(n < FAULTS_MAX);
+                seam_reset();
+                seam_countdown("openat pidfd_open", n, EMFILE);
+                if (registry_open(&r.config, &r.registry, &e) == 0) {
+                        if (!seam_hit())
+                                break;
+                        seam_reset();
+                        registry_shut(r.registry);
+                        continue;
+                }
+                CHECK(e.kind != ERR_NONE && *e.msg);
+                refusals += e.kind == ERR_TRY_AGAIN;
+                CHECK_INT(
+                        rig_select(
+                                "SELECT state IN ('starting', 'started') AND exitcode IS NULL FROM process"),
+                        1);
+                CHECK_INT(kill(slot.pid, 0), 0);
+        }
+        CHECK(refusals >= 3); /* its look at the process, its pidfd, its second look */
+        seam_reset();
+        CHECK_INT(registry_active(r.registry, NULL, 0), 1);
+        close(release);
+        rig_join(&r, 1);
+        if (recorded)
+                CHECK_INT(rig_select("SELECT exitcode FROM process"), UNEXECED_STATUS);
+        else /* of its program it has nothing to tell, unless its start was recorded meanwhile */
+                CHECK_INT(rig_select("SELECT state IN ('failed', 'stopped') FROM process"), 1);
+        rig_end(&r);
+        keeper_end(&k);
+}
+
+TEST(a_recovery_that_is_short_of_files_concludes_nothing_about_a_process_that_runs)
+{
+        recover_short_of_files(true);
+}
+
+TEST(a_recovery_that_is_short_of_files_concludes_nothing_about_a_start_that_was_cut_short)
+{
+        recover_short_of_files(false);
+}
+
+TEST(a_process_that_is_reaped_by_a_stranger_while_recovery_looks_at_it_is_lost)
+{
+        int release;
+        struct rig r;
+        pid_t pid;
+
+        rig_prepare(&r);
+        pid = fork_unexeced(&release);
+        leave(&r, (struct left){.pid = pid, .recorded = true});
+        seam_fail("pidfd_open", 1, ESRCH);
+        open_registry(&r);
+        CHECK_INT(rig_select("SELECT " LOST " FROM process"), 1);
+        rig_end(&r);
+        close(release);
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+/* A parent of the child, which becomes ours when that one dies. It is no child of ours itself: a forkserver that is
+ * would be that of the program that we were before an upgrade. */
+struct between {
+        pid_t above, parent, child;
+        int release, looks;
+};
+
+_Noreturn static void sleep_on(void)
+{
+        for (;;)
+                pause();
+}
+
+_Noreturn static void be_parent(const char *name, const int *input, int told)
+{
+        pid_t pids[2] = {getpid(), 0};
+        char c;
+
+        close(input[1]);
+        prctl(PR_SET_NAME, name);
+        pids[1] = fork();
+        while (pids[1] == 0)
+                if (read(input[0], &c, 1) == 0)
+                        _exit(5);
+        if (write(told, pids, sizeof(pids)) != sizeof(pids))
+                _exit(1);
+        sleep_on();
+}
+
+static void between_begin(struct between *b, const char *name)
+{
+        int told[2], input[2];
+        pid_t pids[2];
+
+        *b = (struct between){0};
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        CHECK(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
+        b->above = fork();
+        if (b->above == 0) {
+                if (fork() == 0)
+                        be_parent(name, input, told[1]);
+                close(input[1]);
+                sleep_on();
+        }
+        CHECK_INT(read(told[0], pids, sizeof(pids)), sizeof(pids));
+        b->parent = pids[0];
+        b->child = pids[1];
+        b->release = input[1];
+        close(told[0]);
+        close(told[1]);
+        close(input[0]);
+}
+
+/* Returns when the child has moved to us. */
+static void parent_dies(struct between *b)
+{
+        struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, b->parent, 0), .events = POLLIN};
+
+        CHECK(p.fd >= 0);
+        kill(b->parent, SIGKILL);
+        while (poll(&p, 1, -1) != 1)
+                ;
+        close(p.fd);
+}
+
+static void between_end(struct between *b)
+{
+        kill(b->above, SIGKILL);
+        CHECK_INT(waitpid(b->above, NULL, 0), b->above);
+        CHECK_INT(waitpid(b->parent, NULL, 0), b->parent);
+        prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+/* The registry looks at the child for the second time. */
+static void die_at_second_look(const struct seam_call *call, void *arg)
+{
+        struct between *b = arg;
+        char link[64], path[64], wanted[64];
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%ld", call->result);
+        snprintf(wanted, sizeof(wanted), "/proc/%d/stat", b->child);
+        n = readlink(link, path, sizeof(path) - 1);
+        path[n > 0 ? n : 0] = '\0';
+        if (!strcmp(path, wanted) && ++b->looks == 2)
+                parent_dies(b);
+}
+
+static void ends_with_its_own_status(struct rig *r, struct keeper *k, struct between *b)
+{
+        close(b->release);
+        rig_join(r, 1);
+        CHECK_INT(rig_select("SELECT exitcode FROM process WHERE state = 'stopped'"), 5);
+        rig_end(r);
+        keeper_end(k);
+        between_end(b);
+}
+
+TEST(a_child_whose_forkserver_is_dying_is_adopted_when_it_has_moved_to_creche_init)
+{
+        struct between b;
+        struct keeper k;
+        struct rig r;
+
+        rig_prepare(&r);
+        between_begin(&b, FORKSERVER_NAME);
+        keeper_begin(&k, &r);
+        leave(&r, (struct left){.pid = b.child, .recorded = true});
+        seam_after("openat", die_at_second_look, &b);
+        open_registry(&r);
+        seam_reset();
+        CHECK(b.looks >= 2);
+        ends_with_its_own_status(&r, &k, &b);
+}
+
+TEST(a_child_that_moves_to_creche_init_after_the_recovery_has_its_own_exit_code)
+{
+        struct between b;
+        struct keeper k;
+        struct rig r;
+
+        rig_prepare(&r);
+        between_begin(&b, "somebody");
+        keeper_begin(&k, &r);
+        leave(&r, (struct left){.pid = b.child, .recorded = true});
+        open_registry(&r);
+        parent_dies(&b);
+        ends_with_its_own_status(&r, &k, &b);
+}
+
+TEST(a_child_whose_parent_is_nobody_that_we_know_is_lost_when_it_ends)
+{
+        struct between b;
+        struct keeper k;
+        struct rig r;
+
+        rig_prepare(&r);
+        between_begin(&b, "somebody");
+        keeper_begin(&k, &r);
+        leave(&r, (struct left){.pid = b.child, .recorded = true});
+        open_registry(&r);
+        close(b.release);
+        rig_join(&r, 1);
+        CHECK_INT(rig_select("SELECT " LOST " FROM process"), 1);
+        rig_end(&r);
+        keeper_end(&k);
+        parent_dies(&b);
+        CHECK_INT(waitpid(b.child, NULL, 0), b.child);
+        between_end(&b);
+}
+
+int main(int argc, char **argv)
+{
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("recover", argc, argv);
+}
