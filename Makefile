@@ -258,7 +258,7 @@ $(BUILD)/tests/crash/clock_shim.so: tests/crash/clock_shim.c $(BUILD)/flags
 	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -fPIC -shared -o $@ $<
 
 # Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
-WRAP_ALL = $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
+WRAP_ALL = -Wl,--wrap=pthread_create $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
 	{ print "-Wl,--wrap=" substr($$0, RSTART, RLENGTH - 1) }' src/base/sys.h)
 
 $(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)

@@ -70,7 +70,8 @@ static const char *const all_names[] = {"read",
                                         "epoll_wait",
                                         "clone3",
                                         "wal_write",
-                                        "commit"};
+                                        "commit",
+                                        "pthread_create"};
 
 static void append(const char *name)
 {
@@ -246,3 +247,20 @@ WRAP(int, epoll_ctl, "epoll_ctl", fd, (int epfd, int op, int fd, struct epoll_ev
 WRAP(int, epoll_wait, "epoll_wait", epfd, (int epfd, struct epoll_event *evs, int max, int timeout_ms),
      (epfd, evs, max, timeout_ms))
 WRAP(pid_t, clone3, "clone3", -1, (struct clone_args * args, void (*fn)(void *), void *arg), (args, fn, arg))
+
+/* Of libc, and its error is what it returns. */
+typedef void *(*thread_fn)(void *);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_fn run, void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_fn run, void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_fn run, void *arg)
+{
+        struct seam_call call = {.name = "pthread_create", .fd = -1};
+        int errnum = seam_enter(&call);
+        int result;
+
+        if (errnum)
+                return errnum;
+        result = __real_pthread_create(thread, attr, run, arg);
+        seam_leave(&call, result);
+        return result;
+}

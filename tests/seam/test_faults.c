@@ -285,6 +285,34 @@ TEST(a_registry_opens_or_tells_why_and_opens_the_next_time)
         }
 }
 
+TEST(a_registry_that_gets_too_few_threads_tells_so_and_opens_when_there_are_enough)
+{
+        int n;
+
+        for (n = 1; n < FAULTS_MAX; n++) {
+                struct err e = {0};
+                struct rig r;
+                int rc, before;
+
+                rig_prepare(&r);
+                before = files_open();
+                seam_reset();
+                seam_fail("pthread_create", n, EAGAIN);
+                rc = registry_open(&r.config, &r.registry, &e);
+                if (rc < 0) {
+                        check_told(&e, EAGAIN, n);
+                        CHECK_INT(files_open(), before);
+                        seam_reset();
+                        e = (struct err){0};
+                        MUST(registry_open(&r.config, &r.registry, &e));
+                }
+                rig_shut(&r);
+                if (rc == 0)
+                        break;
+        }
+        CHECK_INT(n, 1 + 1 + 1 + STARTERS); /* writer, reaper, starters: each is needed */
+}
+
 TEST(a_process_starts_or_the_reason_is_told_whatever_call_fails)
 {
         static const int some[] = {EMFILE, ENOSPC};

@@ -164,6 +164,7 @@ _Noreturn static void be_parent(const char *name, const int *input, int told)
         char c;
 
         close(input[1]);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, name);
         pids[1] = fork();
         while (pids[1] == 0)
@@ -184,6 +185,7 @@ static void between_begin(struct between *b, const char *name)
         CHECK(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
         b->above = fork();
         if (b->above == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
                 if (fork() == 0)
                         be_parent(name, input, told[1]);
                 close(input[1]);
