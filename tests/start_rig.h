@@ -77,7 +77,8 @@ static inline int probe_main(int argc, char **argv)
 /* ---- the rig ---- */
 
 struct rig {
-        int cgroup; /* what children are started in; 0: nothing */
+        int cgroup;                /* what children are started in; 0: nothing */
+        const char *oom_score_adj; /* what children have; NULL: what we have */
         struct journal *journal;
         struct forkserver *forkserver;
         struct forkserver_peer peer; /* the last that was born */
@@ -144,6 +145,7 @@ static inline int start(struct rig *r, enum start_method m, const struct spec *s
         char out[300], err[300];
         struct launch_context c = {.account = &a,
                                    .env = ours,
+                                   .oom_score_adj = r->oom_score_adj,
                                    .cwd = spec->cwd ? spec->cwd : "/",
                                    .out_path = out,
                                    .err_path = err};

@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -114,6 +116,110 @@ TEST(a_controller_is_listed_as_a_word)
         put("c", "cpu memory\n");
         CHECK(cgroup_lists(fd, "c", "memory"));
         CHECK(!cgroup_lists(fd, "none", "memory"));
+        close(fd);
+}
+
+TEST(memory_is_shared_with_the_groups_in_a_group_where_it_is_there_to_be_shared)
+{
+        int fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        CHECK(!cgroup_share_memory(fd));
+        put("cgroup.controllers", "cpu io\n");
+        put("cgroup.subtree_control", "cpu\n");
+        CHECK(!cgroup_share_memory(fd));
+        put("cgroup.controllers", "cpu io memory\n");
+        CHECK(cgroup_share_memory(fd));
+        CHECK_STR(test_read(test_path("cgroup.subtree_control")),
+                  "+memory"); /* a kernel adds what it is told */
+        put("cgroup.controllers", "");
+        put("cgroup.subtree_control", "cpu memory\n");
+        CHECK(cgroup_share_memory(fd));
+        CHECK_STR(test_read(test_path("cgroup.subtree_control")), "cpu memory\n");
+        unlink(test_path("cgroup.subtree_control"));
+        put("cgroup.controllers", "memory\n");
+        CHECK(!cgroup_share_memory(fd));
+        close(fd);
+}
+
+TEST(a_group_goes_with_the_groups_in_it_unless_one_is_in_use)
+{
+        int fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        CHECK(mkdir(test_path("g"), 0700) == 0 && mkdir(test_path("g/a"), 0700) == 0);
+        CHECK(mkdir(test_path("g/a/b"), 0700) == 0 && mkdir(test_path("g/c"), 0700) == 0);
+        put("g/c/used", ""); /* as good as a process: the directory cannot be removed */
+        CHECK_INT(cgroup_remove(fd, "g"), -1);
+        CHECK_INT(access(test_path("g/a"), F_OK), -1);
+        CHECK_INT(access(test_path("g/c/used"), F_OK), 0);
+        unlink(test_path("g/c/used"));
+        CHECK_INT(cgroup_remove(fd, "g"), 0);
+        CHECK_INT(access(test_path("g"), F_OK), -1);
+        CHECK_INT(cgroup_remove(fd, "g"), 0);
+        close(fd);
+}
+
+TEST(to_kill_a_group_the_kernel_is_asked_and_only_if_somebody_is_in_it)
+{
+        int fd = fake_group();
+
+        put("g/cgroup.kill", "");
+        CHECK(!cgroup_signal(fd, "g", SIGKILL, 0));
+        CHECK_STR(test_read(test_path("g/cgroup.kill")), "");
+        put("g/cgroup.events", "populated 1\nfrozen 0\n");
+        CHECK(cgroup_signal(fd, "g", SIGKILL, 0));
+        CHECK_STR(test_read(test_path("g/cgroup.kill")), "1");
+        close(fd);
+}
+
+enum { CROWD = 150 };
+
+static void fork_crowd(pid_t *pids, int n)
+{
+        for (int i = 0; i < n; i++) {
+                pids[i] = fork();
+                if (pids[i] == 0)
+                        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
+                while (pids[i] == 0)
+                        pause();
+        }
+}
+
+static void list_pids(const char *name, const pid_t *pids, int n)
+{
+        char text[CROWD * 12] = "";
+        size_t len = 0;
+
+        for (int i = 0; i < n; i++)
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "%d\n", pids[i]);
+        put(name, text);
+}
+
+TEST(a_signal_reaches_all_in_a_group_and_beneath_but_the_one_who_is_excepted_and_nobody_else)
+{
+        pid_t pids[CROWD], stranger;
+        int fd = fake_group(), status;
+
+        fork_crowd(pids, CROWD);
+        fork_crowd(&stranger, 1);
+        CHECK(!cgroup_signal(fd, "g", SIGTERM, 0)); /* its cgroup.procs cannot be read */
+        CHECK(!cgroup_signal(fd, "none", SIGTERM, 0));
+        CHECK_INT(mkdir(test_path("g/in"), 0700), 0);
+        list_pids("g/cgroup.procs", pids, CROWD - 1);
+        list_pids("g/in/cgroup.procs", pids + CROWD - 1, 1);
+        CHECK(cgroup_signal(fd, "g", SIGTERM, pids[0]));
+        for (int i = 1; i < CROWD; i++) {
+                CHECK_INT(waitpid(pids[i], &status, 0), pids[i]);
+                CHECK_INT(status, SIGTERM);
+        }
+        list_pids("g/cgroup.procs", pids, 1);
+        unlink(test_path("g/in/cgroup.procs"));
+        CHECK(!cgroup_signal(fd, "g", SIGTERM, pids[0]));
+        kill(pids[0], SIGKILL);
+        kill(stranger, SIGKILL);
+        CHECK_INT(waitpid(pids[0], &status, 0), pids[0]);
+        CHECK_INT(status, SIGKILL);
+        CHECK_INT(waitpid(stranger, &status, 0), stranger);
+        CHECK_INT(status, SIGKILL);
         close(fd);
 }
 

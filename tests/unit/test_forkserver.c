@@ -138,6 +138,93 @@ TEST(the_forkserver_ends_when_it_is_told_to)
         rig_end(&r);
 }
 
+static void limit_files(pid_t pid, rlim_t files)
+{
+        struct rlimit l;
+
+        CHECK_INT(prlimit(pid, RLIMIT_NOFILE, NULL, &l), 0);
+        l.rlim_cur = files ? files : l.rlim_max;
+        CHECK_INT(prlimit(pid, RLIMIT_NOFILE, &l, NULL), 0);
+}
+
+TEST(a_forkserver_that_cannot_take_the_files_of_a_request_refuses_it_and_serves_the_next)
+{
+        const char *argv[] = {"sh", "-c", "exit 3", NULL};
+        struct spec spec = plain(argv);
+        struct err e = {0};
+        struct rig r;
+
+        rig_begin(&r);
+        MUST(start(&r, START_FORKSERVER, &spec, -1, &e));
+        CHECK_INT(exitcode_of(&r), 3);
+        limit_files(r.peer.pid, 6); /* stdio and its own three */
+        CHECK_FAILS(start(&r, START_FORKSERVER, &spec, -1, &e), ERR_TRY_AGAIN);
+        CHECK_INT(r.slot->pid, 0);
+        journal_release(r.journal, r.slot);
+        limit_files(r.peer.pid, 0);
+        MUST(start(&r, START_FORKSERVER, &spec, -1, &e));
+        CHECK_INT(r.born, 1);
+        CHECK_INT(exitcode_of(&r), 3);
+        rig_end(&r);
+}
+
+TEST(without_files_for_its_sockets_there_is_no_forkserver_until_there_are_some)
+{
+        const char *argv[] = {"sh", "-c", "exit 3", NULL};
+        struct spec spec = plain(argv);
+        struct rlimit before;
+        struct err e = {0};
+        struct rig r;
+        int open_before, open_after;
+
+        rig_begin(&r);
+        getrlimit(RLIMIT_NOFILE, &before);
+        for (rlim_t files = 10; files < 13; files++) {
+                open_before = dup(0);
+                close(open_before);
+                limit_files(0, files);
+                CHECK_FAILS(start(&r, START_FORKSERVER, &spec, -1, &e), ERR_TRY_AGAIN);
+                setrlimit(RLIMIT_NOFILE, &before);
+                CHECK_INT(r.born, 0);
+                journal_release(r.journal, r.slot);
+                open_after = dup(0);
+                close(open_after);
+                CHECK_INT(open_after, open_before);
+        }
+        MUST(start(&r, START_FORKSERVER, &spec, -1, &e));
+        CHECK_INT(exitcode_of(&r), 3);
+        rig_end(&r);
+}
+
+/* The exit status of a forkserver whose descriptors 3 and 5 are @start and @journal. */
+static int status_of_server(int start_fd, int journal)
+{
+        int status = -1;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                dup2(start_fd, FORKSERVER_START_FD + 10);
+                dup2(journal, FORKSERVER_JOURNAL_FD);
+                dup2(FORKSERVER_START_FD + 10, FORKSERVER_START_FD);
+                execl("/proc/self/exe", FORKSERVER_NAME, NULL);
+                _exit(99);
+        }
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        return status;
+}
+
+TEST(a_forkserver_that_was_not_started_by_a_daemon_ends_at_once)
+{
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        struct rig r;
+
+        rig_begin(&r);
+        CHECK_INT(status_of_server(null, null), W_EXITCODE(EXIT_FAILURE, 0));
+        CHECK_INT(status_of_server(null, journal_fd(r.journal)), W_EXITCODE(EXIT_FAILURE, 0));
+        rig_end(&r);
+        close(null);
+}
+
 int main(int argc, char **argv)
 {
         return start_main("forkserver", argc, argv);

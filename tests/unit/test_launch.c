@@ -247,4 +247,40 @@ TEST(root_may_name_a_user_a_number_or_a_group)
         CHECK(a.switches);
 }
 
+TEST(who_is_not_root_may_name_itself_and_nobody_else)
+{
+        const struct passwd *pw = getpwnam("nobody");
+        struct account a;
+        struct err e = {0};
+
+        if (geteuid() != 0 || !pw)
+                skip();
+        CHECK_INT(seteuid(pw->pw_uid), 0);
+        CHECK_FAILS(account_resolve("root", NULL, &a, &e), ERR_INVALID);
+        CHECK_STR(e.pointer, "/user");
+        CHECK_FAILS(account_resolve(NULL, "1", &a, &e), ERR_INVALID);
+        CHECK_STR(e.pointer, "/group");
+        e = (struct err){0};
+        MUST(account_resolve("nobody", "0", &a, &e)); /* its own group, for now */
+        CHECK_INT(a.uid, pw->pw_uid);
+        CHECK(!a.switches);
+        CHECK_INT(seteuid(0), 0);
+}
+
+TEST(a_daemon_whose_user_is_in_no_passwd_goes_by_its_number)
+{
+        struct account a;
+        struct err e = {0};
+
+        if (geteuid() != 0)
+                skip();
+        CHECK_INT(seteuid(1234567), 0);
+        MUST(account_resolve(NULL, NULL, &a, &e));
+        CHECK_INT(seteuid(0), 0);
+        CHECK_INT(a.uid, 1234567);
+        CHECK_STR(a.name, "1234567");
+        CHECK_STR(account_directory(&a), "/");
+        CHECK(!a.switches);
+}
+
 TEST_MAIN("launch")

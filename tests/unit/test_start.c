@@ -440,6 +440,41 @@ TEST(a_group_that_the_kernel_lets_nobody_into_does_not_prevent_a_start)
         rig_end(&r);
 }
 
+TEST(a_child_has_the_oom_score_that_it_shall_have_and_a_wrong_one_is_told_as_a_limit)
+{
+        const char *argv[] = {"sh", "-c", "exit $(cat /proc/self/oom_score_adj)", NULL};
+        struct spec spec = plain(argv);
+        struct err e = {0};
+        struct rig r;
+
+        rig_begin(&r);
+        for_each_method(m)
+        {
+                r.oom_score_adj = "123"; /* more than ours: to take it needs no right */
+                MUST(start(&r, m, &spec, -1, &e));
+                CHECK_INT(exitcode_of(&r), 123);
+                r.oom_score_adj = "5000";
+                MUST(start(&r, m, &spec, -1, &e));
+                CHECK_INT(r.result.stage, STAGE_LIMITS);
+                CHECK_INT(r.result.errnum, EINVAL);
+                CHECK_INT(exitcode_of(&r), 127);
+        }
+        rig_end(&r);
+}
+
+TEST(a_start_method_that_is_none_starts_nothing)
+{
+        const char *argv[] = {"true", NULL};
+        struct spec spec = plain(argv);
+        struct err e = {0};
+        struct rig r;
+
+        rig_begin(&r);
+        CHECK_FAILS(start(&r, START_METHOD_COUNT, &spec, -1, &e), ERR_INTERNAL);
+        CHECK_INT(r.slot->pid, 0);
+        rig_end(&r);
+}
+
 int main(int argc, char **argv)
 {
         return start_main("start", argc, argv);
