@@ -283,6 +283,13 @@ TEST(who_says_hello_gets_the_kept_files_and_then_hello)
         close(b);
 }
 
+/* It has not lost its way: it exits as creched does. */
+static void ends_as_told(void)
+{
+        creched_exits(42);
+        assert_int_equal(init_status(), W_EXITCODE(42, 0));
+}
+
 static void files_are_kept_up_to_a_limit(rlim_t files, int least, int most)
 {
         int a = memfd_create("a", MFD_CLOEXEC), kept = 0;
@@ -300,6 +307,7 @@ static void files_are_kept_up_to_a_limit(rlim_t files, int least, int most)
                 kept++;
         assert_in_range(kept, least, most);
         close(a);
+        ends_as_told();
 }
 
 TEST(a_thousand_files_are_kept_and_the_next_is_refused)
@@ -403,6 +411,35 @@ TEST(a_creched_that_has_served_is_never_given_up_and_a_signal_ends_the_back_off)
         hears_nothing();
         tell(ZOMBIE_READY, 0);
         gets_signal(SIGTERM);
+        ends_as_told();
+}
+
+static void soft_limit_on_files(rlim_t files)
+{
+        struct rlimit l;
+
+        assert_int_equal(prlimit(fix.init, RLIMIT_NOFILE, NULL, &l), 0);
+        l.rlim_cur = files;
+        assert_int_equal(prlimit(fix.init, RLIMIT_NOFILE, &l, NULL), 0);
+}
+
+TEST(while_files_are_too_short_for_a_control_socket_it_tries_again_and_leaks_none)
+{
+        int files;
+
+        init_started((struct launch){0});
+        tell(ZOMBIE_READY, 0);
+        hears_nothing();
+        files = files_of_init();
+        soft_limit_on_files(5); /* stdio, signals, and one end of a pair */
+        kill(fix.creched, SIGKILL);
+        UNTIL(said("event=init.start_failed error=\"Too many open files\"") >= 3);
+        assert_int_equal(files_of_init(), files - 1);
+        soft_limit_on_files(64);
+        creched_awaited();
+        assert_string_equal(fix.hello.hello.ready, "1");
+        assert_int_equal(files_of_init(), files);
+        ends_as_told();
 }
 
 TEST(without_a_creched_to_execute_it_exits_with_127)
@@ -523,6 +560,7 @@ int main(int argc, char **argv)
                 RIGGED(malformed_packets_are_ignored_and_their_files_closed),
                 RIGGED(a_creched_that_never_serves_is_given_up_after_five_deaths),
                 RIGGED(a_creched_that_has_served_is_never_given_up_and_a_signal_ends_the_back_off),
+                RIGGED(while_files_are_too_short_for_a_control_socket_it_tries_again_and_leaks_none),
                 RIGGED(without_a_creched_to_execute_it_exits_with_127),
                 RIGGED(a_creched_that_is_missing_for_a_while_is_tried_again),
                 RIGGED(a_creched_that_closes_the_control_socket_costs_no_processor_time),
