@@ -76,6 +76,7 @@ class Arena:
         if stuck:
             self.load.wrong.append(f"stuck: {value}")
         self.server.kill_all()
+        self.server.remove_control_groups()
         if kind or self.load.wrong or self.options.keep:
             print(f"  kept: {self.directory}")
         else:

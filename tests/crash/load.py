@@ -59,7 +59,7 @@ class Worker:
         self.count = 0
         self.stories = ((50, self.start_and_join), (10, self.terminate), (8, self.create_then_start),
                         (5, self.no_such_program), (6, self.ask_twice), (6, self.feed_stdin),
-                        (10, self.without_key), (5, self.leave_orphan), (5, self.look_around))
+                        (20, self.without_key), (5, self.leave_orphan), (5, self.look_around))
 
     def work(self, stopping):
         stories = [story for weight, story in self.stories for _ in range(weight)]

@@ -44,6 +44,7 @@ class FullArena(Arena):
 
     def __exit__(self, *args):
         self.server.kill_all()
+        self.server.remove_control_groups()
         run("umount", os.path.dirname(self.filler))
         return super().__exit__(*args)
 
@@ -178,6 +179,9 @@ def storm_daemon(options, totals, group):
             # A child that dies before it has become its program has failed to start.
             arena.children_die = arena.children_die or name.startswith("child.")
             for n in range(options.times):
+                # One death after the other before it serves would make creche-init wait longer and longer.
+                if name in TRIGGERS:
+                    wait_for(arena.server.serving_pid, "creched serves")
                 if options.is_over() or not fire(arena, name, 1 + n % 4 if name not in TRIGGERS else 1):
                     missed(arena, name)
                     break
@@ -193,8 +197,8 @@ def start_again(arena):
     daemon = server.serving_pid()
     if daemon:
         kill(daemon, signal.SIGTERM)
-        wait_for(lambda: is_dead(daemon), "creched has stopped")
-        reap_orphans(server.main.pid)
+        # Its children are ours by now, and creched may want to hear how they ended.
+        wait_for(lambda: reap_orphans(server.main.pid) or is_dead(daemon), "creched has stopped")
     arena.stops += 1
     server.start()
 

@@ -103,6 +103,7 @@ class PowerArena(Arena):
 
     def __exit__(self, *args):
         self.server.kill_all()
+        self.server.remove_control_groups()
         if os.path.ismount(self.disk.path):
             self.disk.unmount()
         return super().__exit__(*args)

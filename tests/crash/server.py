@@ -208,6 +208,17 @@ class Server:
             print("  still there:", [(p, *parent_and_name(p)) for p in descendants(self.main.pid)], flush=True)
             raise
 
+    def remove_control_groups(self):
+        """Those that nobody has removed who would have, had he been stopped."""
+        try:
+            with open(os.path.join(self.state, "cgroup"), encoding="utf-8") as f:
+                directory = f.read().strip()
+        except OSError:
+            return
+        if os.path.basename(directory).startswith("creche-"):
+            for path, _, _ in os.walk(directory, topdown=False):
+                os.rmdir(path)
+
     def kill_all(self):
         """Everything at once, as when the power fails: creche-init, creched and all of their children. They are all
         below us, also what creche-init has left behind: see become_subreaper()."""
