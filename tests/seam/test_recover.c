@@ -277,7 +277,7 @@ TEST(a_child_that_moves_to_creche_init_after_the_recovery_has_its_own_exit_code)
         ends_with_its_own_status(&r, &k, &b);
 }
 
-TEST(a_child_whose_parent_is_nobody_that_we_know_is_lost_when_it_ends)
+TEST(a_child_that_a_parent_of_whom_we_know_nothing_does_not_reap_is_lost_when_it_has_ended)
 {
         struct between b;
         struct keeper k;
