@@ -245,7 +245,17 @@ static void ends_with_its_own_status(struct rig *r, struct keeper *k, struct bet
         between_end(b);
 }
 
-TEST(a_child_whose_forkserver_is_dying_is_adopted_when_it_has_moved_to_creche_init)
+static uint32_t peer_of(struct rig *r, int64_t id)
+{
+        uint32_t peer;
+
+        pthread_mutex_lock(&r->registry->lock);
+        peer = table_find(r->registry, id)->peer;
+        pthread_mutex_unlock(&r->registry->lock);
+        return peer;
+}
+
+TEST(a_child_whose_forkserver_is_dying_is_adopted_when_it_has_moved)
 {
         struct between b;
         struct keeper k;
@@ -259,6 +269,7 @@ TEST(a_child_whose_forkserver_is_dying_is_adopted_when_it_has_moved_to_creche_in
         open_registry(&r);
         seam_reset();
         CHECK(b.looks >= 2);
+        CHECK(peer_of(&r, 1) != PEER_NOBODY); /* here it is the test, who is creche-init and daemon in one */
         ends_with_its_own_status(&r, &k, &b);
 }
 
