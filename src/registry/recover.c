@@ -227,6 +227,10 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
         struct procfs_stat st;
         int rc;
 
+        if (!slot && journal_is_fresh(r->journal)) {
+                declare_lost(rec, row, "it was being started, and the spawn journal is gone");
+                return;
+        }
         if (!slot || !slot->pid) {
                 if (has_key)
                         leave_to_client(rec, row->id);

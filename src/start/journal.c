@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct journal {
         uint32_t free[JOURNAL_SLOTS];
         uint32_t free_n;
         bool kept[JOURNAL_SLOTS];
+        bool fresh;
 };
 
 struct journal_slot *journal_map(int fd, struct err *e)
@@ -41,12 +43,14 @@ struct journal_slot *journal_map(int fd, struct err *e)
 }
 
 /* Allocated, not sparse: a full disk must not kill us with SIGBUS when a slot is written. */
-static int open_file(const char *path, struct err *e)
+static int open_file(const char *path, bool *fresh, struct err *e)
 {
         int fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        struct stat st;
 
         if (fd < 0)
                 return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
+        *fresh = fstat(fd, &st) == 0 && st.st_size == 0;
         if (sys_fallocate(fd, 0, 0, JOURNAL_BYTES) < 0 &&
             (errno != EOPNOTSUPP || ftruncate(fd, JOURNAL_BYTES) < 0)) {
                 err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "sizing %s", path);
@@ -79,7 +83,7 @@ int journal_open(const char *path, struct journal **out, struct err *e)
         if (!j)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         pthread_mutex_init(&j->lock, NULL);
-        j->fd = open_file(path, e);
+        j->fd = open_file(path, &j->fresh, e);
         j->slots = j->fd < 0 || wait_for_writers(j->fd, path, e) < 0 ? NULL : journal_map(j->fd, e);
         if (!j->slots) {
                 journal_close(j);
@@ -132,7 +136,13 @@ void journal_clear(struct journal *j)
 struct journal_slot *journal_claim(struct journal *j, int64_t id, struct err *e)
 {
         struct journal_slot *slot = NULL;
+        struct stat st;
 
+        if (fstat(j->fd, &st) == 0 && st.st_nlink == 0) {
+                err_set(e, ERR_UNAVAILABLE, 0,
+                        "the spawn journal was removed: nobody would know what we start");
+                return NULL;
+        }
         pthread_mutex_lock(&j->lock);
         if (j->free_n)
                 slot = &j->slots[j->free[--j->free_n]];
@@ -167,6 +177,11 @@ bool journal_has_pid(struct journal *j, pid_t pid)
                     __atomic_load_n(&j->slots[i].id, __ATOMIC_ACQUIRE))
                         return true;
         return false;
+}
+
+bool journal_is_fresh(struct journal *j)
+{
+        return j->fresh;
 }
 
 int journal_fd(struct journal *j)

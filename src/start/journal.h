@@ -48,13 +48,16 @@ void journal_clear(struct journal *j);
  * Reserve a slot for the process @id (> 0); its pid is 0 until the kernel has written it.
  *
  * The slot belongs to the caller until journal_release(). Returns NULL with @e set, ERR_TRY_AGAIN: every
- * slot is taken; try again when a start has finished.
+ * slot is taken; try again when a start has finished. ERR_UNAVAILABLE: somebody has removed the file.
  */
 struct journal_slot *journal_claim(struct journal *j, int64_t id, struct err *e);
 void journal_release(struct journal *j, struct journal_slot *slot);
 
 /** Whether @pid is that of a child whose start is in flight. Any thread. */
 bool journal_has_pid(struct journal *j, pid_t pid);
+
+/** Whether the file was not there, or empty, when it was opened: it tells nothing of the last daemon then. */
+bool journal_is_fresh(struct journal *j);
 
 /* For the forkserver, which maps the same file: its descriptor, and a slot by number. */
 int journal_fd(struct journal *j);

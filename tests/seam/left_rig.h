@@ -86,6 +86,7 @@ struct left {
         bool other_boot;                 /* it is of another boot of the machine */
         const char *key;                 /* its Idempotency-Key; NULL: none */
         const struct journal_slot *slot; /* NULL: the journal is empty */
+        bool no_journal;                 /* somebody has removed it */
 };
 
 static inline int left_run(struct db *db, void *arg, struct err *e)
@@ -105,6 +106,7 @@ static inline void leave(struct rig *r, struct left l)
 {
         struct boot boot = {.pid_ns = procfs_pid_ns()};
         const struct store_config c = {.path = r->config.database, .boot = &boot, .fatal = rig_fatal};
+        const struct journal_slot none = {0};
         struct procfs_stat st = {0};
         struct store *s = NULL;
         struct err e = {0};
@@ -117,8 +119,8 @@ static inline void leave(struct rig *r, struct left l)
         MUST(store_open(&c, &s, &e));
         rig_write(s, left_run, &l);
         store_close(s);
-        if (l.slot)
-                test_write(test_path("spawn.journal"), 0600, l.slot, sizeof(*l.slot));
+        if (!l.no_journal)
+                test_write(test_path("spawn.journal"), 0600, l.slot ? l.slot : &none, sizeof(none));
 }
 
 /* What a daemon leaves that dies while it starts process 1 as @pid; @recorded: after the row said so. */

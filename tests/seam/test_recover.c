@@ -71,6 +71,12 @@ TEST(a_start_that_never_had_a_child_has_failed_and_waits_for_its_client_when_it_
         CHECK(recovers_to((struct left){.key = "k", .slot = &slot}, "state = 'initial'"));
 }
 
+TEST(a_start_is_lost_when_its_spawn_journal_is_gone_and_nobody_knows_whether_it_ran)
+{
+        CHECK(recovers_to((struct left){.no_journal = true}, LOST));
+        CHECK(recovers_to((struct left){.key = "k", .no_journal = true}, LOST));
+}
+
 /* What recovery asks of the kernel fails, call by call, with a child left in @l: it fails and leaves the row, or
  * adopts the child all the same. In the end the child has its own exit code. */
 static void recover_short_of_files(bool recorded)

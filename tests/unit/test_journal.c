@@ -16,6 +16,17 @@ static struct journal *opened(void)
         return j;
 }
 
+TEST(a_journal_that_was_removed_takes_no_more_starts)
+{
+        struct journal *j = opened();
+        struct err e;
+
+        unlink(test_path("spawn.journal"));
+        CHECK(!journal_claim(j, 1, &e));
+        CHECK_INT(e.kind, ERR_UNAVAILABLE);
+        journal_close(j);
+}
+
 static struct journal_slot *claimed(struct journal *j, int64_t id)
 {
         struct err e = {0};
