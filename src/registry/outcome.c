@@ -195,12 +195,15 @@ static void start_lost(struct child *c)
         exit_lost(c, "its parent and creche-init were killed while it was being started");
 }
 
-/* The identity of the child needs it. */
+/* What has become of the child @pid, for which nobody waits in vfork any more: it runs its program, or it is on its
+ * way to being a zombie and never will. The kernel ends the wait a moment before it clears the flag that tells. */
 static struct procfs_stat look_at(pid_t pid)
 {
+        const struct timespec nap = {.tv_nsec = 50 * 1000};
         struct procfs_stat st = {0};
 
-        procfs_stat_patiently(pid, &st);
+        while (procfs_stat_patiently(pid, &st) == 0 && st.never_execed && st.state != 'Z' && st.state != 'X')
+                nanosleep(&nap, NULL);
         return st;
 }
 
