@@ -6,9 +6,10 @@
  * journal of an exit, so the parent never reaps on its own account: it tells creched what it sees, and
  * reaps when told, after creched has made the exit durable or has found that it knows no such process.
  *
- * One struct zombie_msg is one packet on an AF_UNIX SOCK_SEQPACKET socketpair. Both ends are the same
- * build on the same machine, so the struct is the wire format. creched sends with MSG_DONTWAIT and keeps
- * what did not fit; the parent may therefore block in its own sends.
+ * One struct zombie_msg is one packet on an AF_UNIX SOCK_SEQPACKET socketpair. Both ends are on
+ * the same machine, so the struct is the wire format. creched sends with MSG_DONTWAIT and keeps
+ * what did not fit; the parent may therefore block in its own sends. An upgrade in place leaves an older creche-init
+ * with a newer creched: a message that one of them does not know is ignored, and none may change its meaning.
  *
  *   parent -> creched   EXIT  @pid is a zombie: @code (CLD_*), @status, @rusage as waitid() gave them.
  *                             May be repeated; the receiver ignores what it has dealt with.

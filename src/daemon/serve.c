@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -302,14 +301,6 @@ static int stop(struct server *s)
         return status;
 }
 
-/* What execute_anew() has asked for is over: orphans are for creche-init again, if it lives. */
-static void leave_orphans(struct server *s)
-{
-        struct pollfd init = {.fd = s->init_fd};
-
-        prctl(PR_SET_CHILD_SUBREAPER, poll(&init, 1, 0) > 0 && (init.revents & POLLHUP) ? 1 : 0);
-}
-
 static void put_number(const char *variable, int v)
 {
         char text[16];
@@ -328,8 +319,6 @@ static void execute_anew(struct server *s)
         put_number("CRECHE_INIT_RESTARTS", (int)s->restarts + 1);
         put_number("CRECHE_INIT_READY", 1);
         oom_hand_over(s->oom_score_adj);
-        /* The forkserver dies with the thread that made it; its children come to us, not to creche-init. */
-        prctl(PR_SET_CHILD_SUBREAPER, 1);
         if (sockets_hand_over(&s->sockets, &e) == 0 && fcntl(s->init_fd, F_SETFD, 0) == 0 &&
             setrlimit(RLIMIT_NOFILE, &s->nofile) == 0) {
                 KILLPOINT("restart.exec");
@@ -349,6 +338,14 @@ static int restart(struct server *s, const char *why, bool in_place, int64_t gra
         if (in_place)
                 execute_anew(s);
         _exit(STATUS_RESTART);
+}
+
+/* Without it nobody would start us again if the new program fails, nor keep the stdin of children meanwhile. */
+static bool init_lives(const struct server *s)
+{
+        struct pollfd init = {.fd = s->init_fd};
+
+        return s->init_fd >= 0 && poll(&init, 1, 0) == 0;
 }
 
 static int run(struct server *s)
@@ -371,7 +368,11 @@ static int run(struct server *s)
                 switch (take_signal(s)) {
                 case SIGTERM:
                 case SIGINT: return stop(s);
-                case SIGHUP: return restart(s, "SIGHUP", true, HTTP_GRACE_US);
+                case SIGHUP:
+                        if (init_lives(s))
+                                return restart(s, "SIGHUP", true, HTTP_GRACE_US);
+                        log_warn("restart.refused", "detail=%s", log_quote("creche-init is gone"));
+                        break;
                 default: break;
                 }
         }
@@ -410,7 +411,6 @@ int serve(const struct config *c)
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 if (open_registry(&s, &e) < 0)
                         return registry_failed(&s, &e);
-                leave_orphans(&s);
                 if (open_http(&s, &e) == 0) {
                         say_ready(&s);
                         return run(&s);

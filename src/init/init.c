@@ -210,16 +210,16 @@ static void creched_start(char **argv)
 /* Sees off a creched that has ended as @m says. Returns what to exit with, -1 to start another. */
 static int creched_ended(const struct zombie_msg *m)
 {
-        bool exited = m->code == CLD_EXITED, missing;
+        bool exited = m->code == CLD_EXITED, again = m->status == EXIT_AGAIN;
 
         /* Its last words count, KEEP above all; until they are obeyed its pid stays its own. */
         while (control_receive())
                 ;
         close(creched.control);
         waitid(P_PID, (id_t)m->pid, NULL, WEXITED);
-        missing = m->status == EXIT_EXEC && ever_ready && !creched.ready; /* an upgrade replaces the file? */
+        again |= m->status != 0 && ever_ready && owed != SIGTERM && owed != SIGINT; /* a bad upgrade? */
         creched = (struct creched){0};
-        if (exited && m->status != EXIT_AGAIN && !missing)
+        if (exited && !again)
                 return m->status;
         if (!exited && !ever_ready && ++crashes == CRASHES_MAX) {
                 say("event=init.gave_up pid=%d signal=%d crashes=%u\n", m->pid, m->status, crashes);

@@ -217,6 +217,41 @@ not_executable() {
   done
 }
 
+exits_at_once() { # STATUS
+  printf '#!/bin/sh\nexit %d\n' "$1" >"$BUILD/creched.new"
+  chmod +x "$BUILD/creched.new"
+  mv "$BUILD/creched.new" "$BUILD/creched"
+}
+
+@test "an upgrade to a program that runs and gives up: tried again until one serves, and nothing is lost" {
+  local status
+
+  for status in 1 2 127; do # 127: the dynamic linker's, of a library that is not there
+    upgrade_through exits_at_once "$status"
+  done
+}
+
+# The limit and the score that creched has for itself are not what it was started with.
+what_a_child_gets() {
+  output_of "$(start_process sh -c 'ulimit -Sn; cat /proc/self/oom_score_adj')" | xargs
+}
+
+leftovers_of_creched() {
+  ps -o stat=,comm= --ppid "$(daemon_pid)" | grep -cE '^Z|creche-forkserv' || :
+}
+
+@test "an upgrade hands over limits, and leaves no forkserver and no zombie behind" {
+  local before id
+
+  before=$(what_a_child_gets)
+  id=$(create_process '{"argv": ["true"], "start_method": "forkserver"}')
+  exitcode_of "$id" >/dev/null
+  assert_equal "$(leftovers_of_creched)" 1
+  upgrade
+  assert_equal "$(what_a_child_gets)" "$before"
+  assert_equal "$(leftovers_of_creched)" 0
+}
+
 @test "creche-init itself is replaced on the disk: the one that runs goes on, and a restart brings the new one" {
   local id
 

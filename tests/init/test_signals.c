@@ -75,6 +75,24 @@ TEST(a_creched_that_dies_whenever_it_has_got_ready_is_slowed_down)
         assert_in_range(now_ms() - died_ms, 50 - 2, PATIENCE_MS);
 }
 
+/* Such as a bad upgrade, which has become creched in place. */
+TEST(a_creched_that_has_served_and_fails_is_started_again_unless_it_was_told_to_stop)
+{
+        init_started((struct launch){0});
+        for (int status = 1; status < 128; status += 126) {
+                tell(ZOMBIE_READY, 0);
+                hears_nothing();
+                creched_exits(status);
+                creched_awaited();
+        }
+        tell(ZOMBIE_READY, 0);
+        hears_nothing();
+        kill(fix.init, SIGTERM);
+        gets_signal(SIGTERM);
+        creched_exits(4);
+        assert_int_equal(init_status(), W_EXITCODE(4, 0));
+}
+
 TEST(sighup_to_creche_init_is_an_upgrade_and_waits_for_no_back_off)
 {
         init_started((struct launch){0});
@@ -140,6 +158,7 @@ int main(int argc, char **argv)
                 RIGGED(sighup_is_not_repeated_to_the_creched_that_it_brought),
                 RIGGED(a_stop_is_asked_of_the_next_creched_when_the_first_is_killed),
                 RIGGED(a_creched_that_dies_whenever_it_has_got_ready_is_slowed_down),
+                RIGGED(a_creched_that_has_served_and_fails_is_started_again_unless_it_was_told_to_stop),
                 RIGGED(sighup_to_creche_init_is_an_upgrade_and_waits_for_no_back_off),
                 RIGGED(after_a_while_of_service_a_creched_that_dies_is_restarted_at_once),
                 RIGGED(a_signal_that_means_nothing_does_nothing),
