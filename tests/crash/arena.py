@@ -87,6 +87,8 @@ class Arena:
     def judge(self, stop=True):
         """All clients have got their answers; then the server stops, and all that was said is compared."""
         self.load.stop()
+        if self.load.starts and not self.load.joins:
+            self.load.wrong.append("nobody has seen a process end")
         self.seconds = time.monotonic() - self.began
         if stop:
             status = self.server.stop()

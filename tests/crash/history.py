@@ -141,6 +141,8 @@ class Checker:
                 self._say(run, "it ran, and its row says that it failed to start")
             if run.acknowledged and run.runs and not self.may_fail(run):
                 self._say(run, f"its start was acknowledged, its row says failed ({row.stage})")
+            elif run.refused and run.runs and not self.may_fail(run):
+                self._say(run, f"there is such a program, and it was refused ({row.stage})")
         elif state == "lost":
             if not self.may_be_lost(run):
                 self._say(run, "it is lost")

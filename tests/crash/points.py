@@ -172,12 +172,16 @@ def missed(arena, name):
     print(f"  {arena.load.wrong[-1]}", flush=True)
 
 
-def storm_daemon(options, totals, group):
-    """Points of creched, the forkserver and children: creche-init lives, and nothing may be lost."""
+def storm_children(options, totals, group):
+    """A child that dies before it has become its program has failed to start."""
+    storm_daemon(options, totals, group, children_die=True)
+
+
+def storm_daemon(options, totals, group, children_die=False):
+    """Points of creched and the forkserver: creche-init lives, and nothing may be lost."""
     with Arena(options, totals, with_points=True, seed="points") as arena:
+        arena.children_die = children_die
         for name in group:
-            # A child that dies before it has become its program has failed to start.
-            arena.children_die = arena.children_die or name.startswith("child.")
             for n in range(options.times):
                 # One death after the other before it serves would make creche-init wait longer and longer.
                 if name in TRIGGERS:
@@ -218,7 +222,7 @@ def storm_init(options, totals, group):
                 totals.kills += 1
                 if name == "init.exec":
                     wait_for(arena.server.serving_pid, "creche-init tries again")
-                    continue
+                    continue  # what it has inherited may be lost with it later: see daemon_died
                 start_again(arena)
                 if daemon_died:
                     arena.outages.append((daemon_died, time.monotonic()))
@@ -295,6 +299,7 @@ def storm_points(options, totals):
     chosen = [name for name in names() if name.startswith(options.only or "")]
     groups = {storm_init: [n for n in chosen if n.startswith("init.")],
               storm_stop: [n for n in chosen if n.startswith("stop.")],
+              storm_children: [n for n in chosen if n.startswith("child.")],
               storm_full: [n for n in chosen if n.startswith("ballast.")],
               storm_migration: [n for n in chosen if n.startswith("migrat")],
               storm_lost: [n for n in chosen if n == "recover.lost"]}

@@ -7,6 +7,7 @@ usage: storm.py SCENARIO [--times N] [--seconds S] [--build DIR] [--points-build
   creched      SIGKILL at random moments, also while it recovers
   forkserver   the same for the forkserver
   init         the same for creche-init: creched must go on alone
+  upgrade      SIGHUP to creche-init, with SIGKILLs of creched in between
   points       every kill point in turn
   soak         no kill at all, for --seconds (8 hours): memory and files must stay flat
   powercut     the file system loses what was not synced, and every process dies (root only)
@@ -16,6 +17,7 @@ Exit status: 0 nothing wrong, 1 something is, 2 usage, 77 it cannot be done here
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 
@@ -26,6 +28,9 @@ from server import become_subreaper, kill, wait_for
 from soak import storm_soak
 
 
+STARTS_PER_S = 50  # at least, or the storm is none
+
+
 def storm_creched(options, totals):
     rng = random.Random(options.seed)
     with Arena(options, totals) as arena:
@@ -33,6 +38,22 @@ def storm_creched(options, totals):
             # One in four comes at once, when the next creched recovers.
             time.sleep(rng.choice((rng.uniform(0, 0.03), rng.uniform(0.03, 0.15), 0.1, 0.15)))
             totals.kills += arena.server.kill_daemon()
+        arena.judge()
+    if totals.rate() < STARTS_PER_S:
+        totals.wrong.append(f"{totals.rate():.0f} starts/s are too few for a storm: {STARTS_PER_S}")
+
+
+def storm_upgrade(options, totals):
+    """SIGHUP, and SIGKILL in between: what recovers is its own parent in one case, and creche-init's heir in the other."""
+    rng = random.Random(options.seed)
+    with Arena(options, totals) as arena:
+        while totals.kills < options.times and not options.is_over():
+            time.sleep(rng.uniform(0, 0.15))
+            if rng.random() < 0.6:
+                arena.server.main.send_signal(signal.SIGHUP)
+                totals.kills += 1
+            else:
+                totals.kills += arena.server.kill_daemon()
         arena.judge()
 
 
@@ -67,7 +88,7 @@ def storm_init(options, totals):
         arena.judge()
 
 
-SCENARIOS = {"creched": (storm_creched, 500), "forkserver": (storm_forkserver, 100), "init": (storm_init, 100),
+SCENARIOS = {"creched": (storm_creched, 500), "forkserver": (storm_forkserver, 100), "init": (storm_init, 100), "upgrade": (storm_upgrade, 100),
              "points": (storm_points, 20), "powercut": (storm_powercut, 60), "soak": (storm_soak, 1)}
 
 
@@ -84,6 +105,7 @@ def parse():
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--keep", action="store_true")
     options = p.parse_args()
+    options.build = os.path.abspath(options.build)
     options.witness_build = options.build
     options.points_build = options.points_build or os.path.join(options.build, "killpoints")
     options.times = options.times or SCENARIOS[options.scenario][1]

@@ -32,6 +32,10 @@ storm() { # SCENARIO [OPTION...]
   storm init
 }
 
+@test "100 upgrades and SIGKILLs of creched lose nothing" {
+  storm upgrade
+}
+
 @test "60 power cuts lose nothing that was acknowledged" {
   storm powercut
 }

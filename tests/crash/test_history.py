@@ -108,6 +108,12 @@ class HistoryTest(unittest.TestCase):
         self.db.execute("UPDATE process SET state = 'failed', exitcode = NULL, exit_reason = 'start_failed'")
         self.harmed("its start was acknowledged, its row says failed")
 
+    def test_a_refusal_of_what_could_have_run(self):
+        self.witness = []
+        self.run_of_m = Run("m", 7, ids={1}, refused=True)
+        self.db.execute("UPDATE process SET state = 'failed', exitcode = NULL, exit_reason = 'start_failed'")
+        self.harmed("there is such a program, and it was refused")
+
     def test_a_row_that_is_left_open(self):
         self.db.execute("UPDATE process SET state = 'started', exitcode = NULL, exit_reason = NULL")
         self.harmed("all is over, and its row says started")

@@ -15,7 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Scenario, kills in one round (as in make check), its share of the time when that is short.
-STORMS = (("creched", 500, 0.25), ("forkserver", 100, 0.08), ("init", 100, 0.12), ("powercut", 60, 0.15),
+STORMS = (("creched", 500, 0.25), ("forkserver", 100, 0.08), ("init", 100, 0.10), ("upgrade", 100, 0.05), ("powercut", 60, 0.12),
           ("points", 20, 0.30))
 ROUNDS = 100
 SOAK_HOURS, SOAK_SHARE = 8, 0.10
@@ -33,7 +33,8 @@ def run(scenario, build, *options):
         return 0, 0, 0
     if not figures:
         return 0, 0, 1
-    return tuple(int(n) for n in figures.groups())
+    kills, processes, wrong = (int(n) for n in figures.groups())
+    return kills, processes, wrong or done.returncode
 
 
 def bound(n):
@@ -45,6 +46,7 @@ def main():
     p.add_argument("--hours", type=float, default=None)
     p.add_argument("--build", default=os.environ.get("BUILD", os.path.join(HERE, "../../build")))
     options = p.parse_args()
+    options.build = os.path.abspath(options.build)
     totals = {}
     for scenario, times, share in STORMS:
         end = time.monotonic() + (options.hours * 3600 * share if options.hours else float("inf"))
