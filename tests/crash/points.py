@@ -50,12 +50,14 @@ class FullArena(Arena):
 
 
 def fill_and_free(arena):
+    at, size = 0, arena.BYTES
     with open(arena.filler, "wb", buffering=0) as f:
-        free = os.statvfs(arena.filler)
-        try:
-            os.posix_fallocate(f.fileno(), 0, free.f_bavail * free.f_bsize)
-        except OSError:  # somebody else has written meanwhile
-            pass
+        while size >= 4096:
+            try:
+                os.posix_fallocate(f.fileno(), at, size)
+                at += size
+            except OSError:
+                size //= 2
         time.sleep(0.05)
     os.unlink(arena.filler)
 
