@@ -166,6 +166,7 @@ torture: ## the storms of make check a hundred times, and a soak of 8 hours; HOU
 	@.ci/deps check
 	@$(MAKE) --no-print-directory $(JOBS) all tests
 	@$(MAKE) --no-print-directory $(JOBS) KILLPOINTS=1 all
+	@TORTURE=1 BUILD='$(abspath $(BUILD))' bats --filter flood tests/crash/disk.bats
 	@tests/crash/torture.py --build '$(BUILD)' $(if $(HOURS),--hours $(HOURS))
 
 mutants: ## plant harm into copies of the source and see the tests notice
