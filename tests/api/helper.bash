@@ -15,6 +15,7 @@
 #   start_process ARGV...                     starts it, prints its id
 #   create_process JSON                       the same for any launch request
 #   start_blocked [JSON]; release ID          a process that waits for its release, and then exits with 5
+#   start_blocked_everywhere; all_end_with_5  one by each start method: sets IDS; release them all: ID...
 #   start_parent [JSON]                       a process that lives on: sets PARENT (id), AUTHKEY (its token)
 #   field ID FILTER                           what jq finds in the process
 #   exitcode_of ID                            joins it, prints its exit code
@@ -40,6 +41,7 @@
 # defines its own setup_file, teardown_file or teardown calls creche_setup_file and so on from it.
 
 HERE=${BASH_SOURCE[0]%/*}
+METHODS=(spawn fork forkserver)
 BUILD=${BUILD:-build}
 [[ $BUILD == /* ]] || BUILD=$HERE/../../$BUILD
 : "${PATIENCE_S:=20}"
@@ -195,6 +197,25 @@ start_blocked() { # [JSON]
 
 release() { # ID
   api PUT "/v1/processes/$1/stdin?eof=1" --header 'Content-Type: application/octet-stream' --data-binary go
+}
+
+# One for each start method.
+start_blocked_everywhere() {
+  local method
+
+  IDS=()
+  for method in "${METHODS[@]}"; do
+    IDS+=("$(start_blocked "{\"start_method\": \"$method\"}")")
+  done
+}
+
+all_end_with_5() { # ID...
+  local id
+
+  for id; do
+    release "$id"
+    assert_equal "$id $(exitcode_of "$id")" "$id 5"
+  done
 }
 
 # shellcheck disable=SC2034

@@ -6,8 +6,6 @@
 # shellcheck disable=SC2153
 load helper
 
-METHODS=(spawn fork forkserver)
-
 # Runs the launch request with each start method; prints what it wrote to stdout, once if it is always the same.
 output_everywhere() { # JSON
   local method id

@@ -7,8 +7,6 @@
 # shellcheck disable=SC2153
 load helper
 
-METHODS=(spawn fork forkserver)
-
 setup_file() { :; }
 setup() { start_creche; }
 
@@ -27,15 +25,6 @@ forkserver_pid() {
 }
 
 # Starts one blocked process with each start method: IDS.
-start_blocked_everywhere() {
-  local method
-
-  IDS=()
-  for method in "${METHODS[@]}"; do
-    IDS+=("$(start_blocked "{\"start_method\": \"$method\"}")")
-  done
-}
-
 release_all() { # ID...
   local id
 

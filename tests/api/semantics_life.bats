@@ -6,8 +6,6 @@
 # shellcheck disable=SC2153
 load helper
 
-METHODS=(spawn fork forkserver)
-
 # What a server of its own needs: it is told to stop, and we wait until it says whom it waits for.
 stop_is_waiting() { grep -q 'event=stop.waiting' "$CRECHE_DIR/stderr"; }
 

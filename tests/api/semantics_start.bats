@@ -6,8 +6,6 @@
 # shellcheck disable=SC2153
 load helper
 
-METHODS=(spawn fork forkserver)
-
 # ----------------------------------------------------------------------------------------- states
 
 @test "state: initial until it is started, started while it runs, stopped when it has ended, closed when released" {

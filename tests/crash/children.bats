@@ -7,8 +7,6 @@
 # shellcheck disable=SC2153
 load ../api/helper
 
-METHODS=(spawn fork forkserver)
-
 need_groups() {
   [[ $(api GET /v1/info | jq -r .features.tree) == control_group ]] ||
     skip 'there is no cgroup2 hierarchy here that may be written to: only process groups can be reached'

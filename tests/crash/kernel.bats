@@ -7,8 +7,6 @@
 # shellcheck disable=SC2153
 load ../api/helper
 
-METHODS=(spawn fork forkserver)
-
 setup_file() { :; }
 
 teardown() {

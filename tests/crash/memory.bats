@@ -6,8 +6,6 @@
 # shellcheck disable=SC2153
 load ../api/helper
 
-METHODS=(spawn fork forkserver)
-
 tells_oom() { [[ $(api GET /v1/info | jq .features.oom) == true ]]; }
 
 # Makes a memory control group that holds no more than BYTES, and sets GROUP: with version 2 beneath our own

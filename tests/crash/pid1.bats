@@ -6,8 +6,6 @@
 # shellcheck disable=SC2153
 load ../api/helper
 
-METHODS=(spawn fork forkserver)
-
 setup_file() { :; }
 
 setup() {
@@ -51,24 +49,6 @@ stop_as_pid_1() {
   kill -TERM "$INIT"
   _wait_end "$CRECHE_DIR" "$PATIENCE_S"
   assert_equal "exit status $(<"$CRECHE_DIR/status")" 'exit status 0'
-}
-
-start_blocked_everywhere() {
-  local method
-
-  IDS=()
-  for method in "${METHODS[@]}"; do
-    IDS+=("$(start_blocked "{\"start_method\": \"$method\"}")")
-  done
-}
-
-all_end_with_5() { # ID...
-  local id
-
-  for id; do
-    release "$id"
-    assert_equal "$id $(exitcode_of "$id")" "$id 5"
-  done
 }
 
 is_upgraded() {

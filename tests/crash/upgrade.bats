@@ -4,8 +4,6 @@
 
 load ../api/helper
 
-METHODS=(spawn fork forkserver)
-
 setup_file() { :; }
 
 # The programs are copies, which a test replaces.
@@ -35,24 +33,6 @@ upgrade() {
   install_new creched
   kill -HUP "$CRECHE_MAIN"
   wait_until runs_what_is_installed
-}
-
-start_blocked_everywhere() {
-  local method
-
-  IDS=()
-  for method in "${METHODS[@]}"; do
-    IDS+=("$(start_blocked "{\"start_method\": \"$method\"}")")
-  done
-}
-
-all_end_with_5() { # ID...
-  local id
-
-  for id; do
-    release "$id"
-    assert_equal "$id $(exitcode_of "$id")" "$id 5"
-  done
 }
 
 # Joins until there is an answer with an exit code, and prints it.
