@@ -321,6 +321,7 @@ static void execute_anew(struct server *s)
         oom_hand_over(s->oom_score_adj);
         if (sockets_hand_over(&s->sockets, &e) == 0 && fcntl(s->init_fd, F_SETFD, 0) == 0 &&
             setrlimit(RLIMIT_NOFILE, &s->nofile) == 0) {
+                registry_take_orphans();
                 KILLPOINT("restart.exec");
                 execv(s->config->argv[0], s->config->argv);
         }

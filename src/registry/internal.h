@@ -56,7 +56,7 @@ enum { PEER_SELF = 0, PEER_INIT = 1, PEER_NOBODY = 2, PEER_FORKSERVER = 3 /* + i
 #define RETRY_US CLOCK_US_PER_S
 
 /* What an epoll event is about. */
-enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE, SOURCE_LEAVES };
+enum source_kind { SOURCE_CHILD, SOURCE_PEER, SOURCE_WAKE, SOURCE_LEAVES, SOURCE_STRAY };
 
 struct source {
         enum source_kind kind;
@@ -141,6 +141,7 @@ struct registry {
         _Atomic int64_t sleeping_until; /* the deadline that the reaper sleeps towards */
         struct list reap;               /* under the lock: recorded, to be reaped */
         struct list outbox;             /* for peers */
+        struct list strays;             /* see anew.c */
         struct peer init, forkservers[FORKSERVERS_MAX];
 
         /* The starters'. */
@@ -294,10 +295,15 @@ int peers_drop_stdin(struct registry *r, int64_t id);
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);
 
 /* anew.c */
-/* The forkservers of the program that we were are ended: before recovery, for their children to have moved. */
+/* The forkservers of the program that we were are ended: before recovery, for their children to have become ours.
+ * Later orphans are creche-init's again. */
 void anew_end_forkservers(void);
-/* What had been recorded and was not reaped any more. After recovery. */
+/* What had been recorded and was not reaped any more is; of other orphans that are ours, the reaper hears the end.
+ * After recovery. */
 void anew_reap(struct registry *r);
+/* By the reaper. */
+void anew_stray_ended(struct source *source);
+void anew_forget(struct registry *r);
 
 /* registry.c */
 void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size);

@@ -40,6 +40,10 @@ int registry_open(const struct registry_config *config, struct registry **out, s
 /** Tell creche-init that we serve. */
 void registry_ready(struct registry *r);
 
+/** Before we execute ourselves anew: the children of the forkservers that end with the old program become ours, not
+ * creche-init's, which may be dead by then. registry_open() ends this. */
+void registry_take_orphans(void);
+
 /** Refuse new starts from now on (ERR_STOPPING). */
 void registry_stop(struct registry *r);
 

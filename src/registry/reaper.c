@@ -172,6 +172,7 @@ static void dispatch(struct registry *r, const struct epoll_event *ev)
         case SOURCE_PEER: peer_event(r, container_of(source, struct peer, source), ev->events); break;
         case SOURCE_WAKE: drain(r->wakefd); break;
         case SOURCE_LEAVES: leaves_event(r->leaves); break;
+        case SOURCE_STRAY: anew_stray_ended(source); break;
         }
 }
 

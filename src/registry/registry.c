@@ -35,6 +35,7 @@ static struct registry *allocate(const struct registry_config *config)
         list_init(&r->all);
         list_init(&r->reap);
         list_init(&r->outbox);
+        list_init(&r->strays);
         list_init(&r->queue);
         list_init(&r->settlers[0]);
         list_init(&r->settlers[1]);
@@ -149,6 +150,7 @@ void registry_shut(struct registry *r)
         exits_reap(r);
         peers_flush(r);
         peers_done(r);
+        anew_forget(r);
         empty_table(r);
         leaves_close(r->leaves);
         journal_close(r->journal);

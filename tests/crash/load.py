@@ -24,6 +24,7 @@ class Load:
         self.methods = methods
         self.pause_s = pause_s
         self.longest_ms = longest_ms
+        self.both_die = False  # creche-init after creched
         self.runs = []
         self.wrong = []
         self.starts = 0
@@ -184,7 +185,11 @@ class Worker:
             broken = self.client.broken
             status, body = self.client.insist("PUT", f"/v1/processes/{id}/stdin?eof=1", text=b"something")
             # It may have been done already when the connection broke.
-            if status != 204 and self.client.broken == broken:
+            if status == 409 and self.load.both_die:
+                # The stdin of a child whose creched and creche-init have both died is nobody's promise.
+                run.asked_to_end = True
+                self.client.insist("POST", f"/v1/processes/{id}/terminate")
+            elif status != 204 and self.client.broken == broken:
                 refused = body
             elif status not in (204, 409):
                 raise AssertionError(f"stdin was answered with {status}: {body}")

@@ -67,8 +67,12 @@ def nothing(_arena):
 
 
 def kill_daemon(arena):
-    """One that serves: those that die while they recover make creche-init wait longer and longer."""
-    kill(wait_for(arena.server.serving_pid, "creched serves"))
+    """One that serves: those that die while they recover make creche-init wait longer and longer. Nobody will
+    serve when creche-init has died of it meanwhile."""
+    server = arena.server
+    pid = wait_for(lambda: server.serving_pid() or server.main_is_dead(), "creched serves")
+    if not server.main_is_dead():
+        kill(pid)
 
 
 def kill_forkserver(arena):
@@ -214,6 +218,7 @@ def storm_init(options, totals, group):
     came to creche-init so, may be lost."""
     daemon_died = 0.0
     with Arena(options, totals, with_points=True, seed="init", longest_ms=40) as arena:
+        arena.load.both_die = True
         for name in group:
             for _ in range(options.times):
                 if TRIGGERS.get(name) is kill_daemon and not daemon_died:
@@ -282,6 +287,7 @@ def storm_migration(options, totals, group):
 def storm_lost(options, totals, group):
     """Both creche-init and creched have died, and the creched that says what is lost dies too."""
     with Arena(options, totals, with_points=True, seed="lost") as arena:
+        arena.load.both_die = True
         for name in group:
             for _ in range(options.times):
                 began = time.monotonic()

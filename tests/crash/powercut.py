@@ -127,6 +127,7 @@ def storm_powercut(options, totals):
         sys.exit(SKIPPED)
     rng = random.Random(options.seed)
     with PowerArena(options, totals, seed="powercut") as arena:
+        arena.load.both_die = True
         while totals.kills < options.times and not options.is_over():
             time.sleep(rng.uniform(0.05, 0.6))
             arena.power_cut()
