@@ -84,8 +84,7 @@ MAIN_SRC  := $(wildcard src/creched.c src/creche.c)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
-WITNESS   := $(BUILD)/tests/crash/witness
-CRASH_AID := $(BUILD)/tests/crash/forbid $(BUILD)/tests/crash/clock_shim.so
+CRASH_AID := $(addprefix $(BUILD)/tests/crash/,forbid witness clock_shim.so)
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
@@ -99,7 +98,7 @@ helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
 
 LIB      := $(BUILD)/libcreche.a
 LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN))
-OBJ      := $(call obj,tests/crash/witness.c $(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
+OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
 	$(CRASH_AID)
@@ -134,7 +133,7 @@ lint: $(GEN_H) ## layers, format, static analysis, spelling
 format: ## put all C into the house's format
 	clang-format -i $(wildcard src/*.c src/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
-tests: $(TESTS) $(WITNESS) ## build the test programs, run none
+tests: $(TESTS) ## build the test programs, run none
 
 test-unit: all $(call programs,$(UNIT_SRC)) ## C tests of the layers
 	@$(TEST) unit
@@ -251,14 +250,16 @@ $(call programs,$(UNIT_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(UNIT
 $(call programs,$(INIT_TEST)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(INIT_TEST)) $(LIB)
 	$(call say,LD)$(LINK_TEST)
 
-# Without sanitizers: these run around or inside programs that have them.
-$(BUILD)/tests/crash/forbid: tests/crash/forbid.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -o $@ $<
+# Without sanitizers: these run around or inside programs that have them. The witness is static, because it is
+# started thousands of times.
+$(BUILD)/tests/crash/clock_shim.so: AID_FLAGS = -fPIC -shared
+$(BUILD)/tests/crash/witness: AID_FLAGS = -fPIE -static-pie
 
-$(BUILD)/tests/crash/clock_shim.so: tests/crash/clock_shim.c $(BUILD)/flags
+$(CRASH_AID): $(BUILD)/tests/crash/%: $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -fPIC -shared -o $@ $<
+	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) $(AID_FLAGS) -o $@ $(filter %.c,$^)
+
+$(foreach aid,$(CRASH_AID),$(eval $(aid): $(patsubst $(BUILD)/%,%,$(basename $(aid))).c))
 
 # Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
 WRAP_ALL = -Wl,--wrap=pthread_create $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
@@ -267,10 +268,5 @@ WRAP_ALL = -Wl,--wrap=pthread_create $(shell awk '/^[a-z]/ && !/^static/ && matc
 $(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)
 $(call programs,$(SEAM_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(SEAM_SRC)) $(LIB) src/base/sys.h
 	$(call say,LD)$(LINK_TEST)
-
-# Static: it is started thousands of times.
-$(WITNESS): $(BUILD)/obj/tests/crash/witness.o
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(SANITIZE) -static-pie -o $@ $^
 
 -include $(OBJ:.o=.d) $(addsuffix .d,$(GEN))
