@@ -410,6 +410,7 @@ int serve(const struct config *c)
         umask(077);
         raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
+                registry_end_forkservers();
                 if (open_registry(&s, &e) < 0)
                         return registry_failed(&s, &e);
                 if (open_http(&s, &e) == 0) {

@@ -31,7 +31,7 @@ void registry_take_orphans(void)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-void anew_end_forkservers(void)
+void registry_end_forkservers(void)
 {
         pid_t *pids;
         ssize_t n = procfs_children(&pids);

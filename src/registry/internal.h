@@ -295,9 +295,6 @@ int peers_drop_stdin(struct registry *r, int64_t id);
 int recover_run(struct registry *r, const struct boot *boot, struct err *e);
 
 /* anew.c */
-/* The forkservers of the program that we were are ended: before recovery, for their children to have become ours.
- * Later orphans are creche-init's again. */
-void anew_end_forkservers(void);
 /* What had been recorded and was not reaped any more is; of other orphans that are ours, the reaper hears the end.
  * After recovery. */
 void anew_reap(struct registry *r);

@@ -41,8 +41,12 @@ int registry_open(const struct registry_config *config, struct registry **out, s
 void registry_ready(struct registry *r);
 
 /** Before we execute ourselves anew: the children of the forkservers that end with the old program become ours, not
- * creche-init's, which may be dead by then. registry_open() ends this. */
+ * creche-init's, which may be dead by then. */
 void registry_take_orphans(void);
+
+/** When we have executed ourselves anew, before registry_open(), which needs those children to have become ours: end
+ * the forkservers that the old program left. Later orphans are creche-init's again. */
+void registry_end_forkservers(void);
 
 /** Refuse new starts from now on (ERR_STOPPING). */
 void registry_stop(struct registry *r);

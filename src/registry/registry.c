@@ -108,7 +108,6 @@ static int open_all(struct registry *r, struct err *e)
         r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
         if (!r->forkserver)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        anew_end_forkservers();
         if (recover_run(r, boot, e) < 0)
                 return err_wrap(e, "recovering");
         anew_reap(r);

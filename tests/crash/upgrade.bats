@@ -237,29 +237,32 @@ start_reader() { # FIFO METHOD [COMMAND]
   create_process "{\"argv\": [\"sh\", \"-c\", \"${3:-} read line <$1; exit 5\"], \"start_method\": \"$2\"}"
 }
 
-@test "creche-init is killed in the middle of an upgrade: the children of the forkserver are creched's" {
-  local fifo=$BATS_TEST_TMPDIR/fifo id
-
-  stop_creche
-  mkfifo "$fifo"
-  cp "$ORIGINAL/killpoints/"{creched,creche-init} "$BUILD"
-  CRECHE_KILLPOINT=init.passed_signal start_creche
-  id=$(start_reader "$fifo" forkserver)
-  assert_equal "$(field "$id" .state)" started
-  kill -HUP "$CRECHE_MAIN"
-  wait_until grep -q event=recover.done "$CRECHE_DIR/stderr"
-  [[ $(<"$CRECHE_DIR/status") == 137 ]]
-  assert_equal "$(ps -o ppid= "$(field "$id" .pid)" | xargs)" "$(daemon_pid)"
-  echo >"$fifo"
-  assert_equal "$(exitcode_of "$id")" 5
-  kill -TERM "$(daemon_pid)"
-}
-
 # In the place of creched: waits until somebody writes into the FIFO, and is creched then.
 waits_first() { # FIFO
   printf '#!/bin/sh\nread line <%s\nexec %s/creched "$@"\n' "$1" "$ORIGINAL" >"$BUILD/creched.new"
   chmod +x "$BUILD/creched.new"
   mv "$BUILD/creched.new" "$BUILD/creched"
+}
+
+is_waiting() {
+  grep -qz /bin/sh "/proc/$(pgrep --parent "$CRECHE_MAIN")/cmdline"
+}
+
+@test "creche-init is killed in the middle of an upgrade: the children of the forkserver are creched's" {
+  local fifo=$BATS_TEST_TMPDIR/fifo window=$BATS_TEST_TMPDIR/window id
+
+  mkfifo "$fifo" "$window"
+  id=$(start_reader "$fifo" forkserver)
+  waits_first "$window"
+  kill -HUP "$CRECHE_MAIN"
+  wait_until is_waiting
+  kill_main
+  echo >"$window"
+  wait_until grep -q event=recover.done "$CRECHE_DIR/stderr"
+  assert_equal "$(ps -o ppid= "$(field "$id" .pid)" | xargs)" "$(daemon_pid)"
+  echo >"$fifo"
+  assert_equal "$(exitcode_of "$id")" 5
+  kill -TERM "$(daemon_pid)"
 }
 
 @test "orphans that come to creched during an upgrade are reaped when they end" {
@@ -272,7 +275,7 @@ waits_first() { # FIFO
   orphan=$(pgrep --parent "$pid")
   waits_first "$window"
   kill -HUP "$CRECHE_MAIN"
-  wait_until grep -qz /bin/sh "/proc/$(pgrep --parent "$CRECHE_MAIN")/cmdline"
+  wait_until is_waiting
   echo >"$fifo"
   wait_until is_zombie_or_gone "$pid"
   assert_equal "$(ps -o ppid= "$orphan" | xargs)" "$(pgrep --parent "$CRECHE_MAIN")"
