@@ -71,7 +71,7 @@ as_nobody() { # JSON
   local field
 
   start_as_nobody
-  for field in '"nice": -5' '"rlimits": {"nofile": [1000000, 1000000]}'; do
+  for field in '"nice": -20' '"rlimits": {"nofile": [1000000, 1000000]}'; do
     TOKEN=$AUTHKEY api_status POST /v1/processes "{\"argv\": [\"true\"], \"cwd\": \"/\", $field}" >/dev/null
     assert_problem 422 exec_failed || fail "$field"
     assert_equal "$(jq -r .process.exit.stage <<<"$BODY")" limits

@@ -34,7 +34,7 @@ is_waited_out() { # REASON
   refused 503 unavailable
   [[ -n $(response_header retry-after) ]]
   assert_match "$(grep event=start.failed "$CRECHE_DIR/stderr")" "$1"
-  assert_equal "$(ps -o ppid=,stat= "$PID" | xargs)" "$CRECHE_MAIN Ss"
+  assert_equal "$(ps -o ppid=,state= "$PID" | xargs)" "$CRECHE_MAIN S"
   kill -USR1 "$PID"
   wait_until is_zombie "$PID"
   wait_until is_unavailable

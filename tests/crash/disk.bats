@@ -298,7 +298,7 @@ shut_down() { # FILE: each access to its file system fails with EIO from now on
   restarts=$(restarts)
   sleep 3 # how often it tries is the question
   (($(restarts) - restarts <= 3)) || fail 'it tries again without a pause'
-  assert_equal "$(ps -o ppid=,stat= "$pid" "$other" | xargs)" "$CRECHE_MAIN Zs $CRECHE_MAIN Ss"
+  assert_equal "$(ps -o ppid=,state= "$pid" "$other" | xargs)" "$CRECHE_MAIN Z $CRECHE_MAIN S"
 
   # Such a disk can only be mended when nobody has it open.
   kill -TERM "$CRECHE_MAIN"

@@ -246,26 +246,27 @@ TEST(a_child_has_its_own_session_and_what_was_asked_for)
         for_each_method(m)
         {
                 struct spec spec = plain(NULL);
+                int own = getpriority(PRIO_PROCESS, 0);
                 const char *report;
 
                 spec.env = (char **)env;
                 spec.cwd = (char *)"/usr/bin";
                 spec.umask = 0137;
                 spec.has_nice = true;
-                spec.nice = 5;
+                spec.nice = 15;
                 spec.rlimits_n = 1;
                 spec.rlimits[0] = (struct spec_rlimit){RLIMIT_NOFILE, {300, 400}};
                 report = probed(&r, m, &spec, -1);
                 check_line(report, "session: 1");
                 check_line(report, "umask: 137");
                 check_line(report, "cwd: /usr/bin");
-                check_line(report, "nice: 5");
+                check_line(report, "nice: 15");
                 check_line(report, "nofile: 300 400");
                 check_line(report, "arg: 'one'\narg: ''\narg: 't w o'");
                 check_line(report, "env: CRECHE_ID=17\nenv: A=b c\nenv: EMPTY=");
                 CHECK_NULL(strstr(report, "TMPDIR"));
                 CHECK_INT(umask(022), 022);
-                CHECK_INT(getpriority(PRIO_PROCESS, 0), 0);
+                CHECK_INT(getpriority(PRIO_PROCESS, 0), own);
         }
         rig_end(&r);
 }
