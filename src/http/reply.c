@@ -132,9 +132,13 @@ void reply_problem(struct request *r, const struct err *e)
 void reply_problem_of(struct request *r, const struct err *e, int64_t id)
 {
         struct strbuf process = {0};
+        struct err unread = {0};
 
         if (e->kind == ERR_EXEC_FAILED && id)
-                reply_show(r, &process, id, NULL);
+                reply_show(r, &process, id, &unread);
+        /* The answer to a start that failed is the record of it: whoever cannot be given that asks again. */
+        if (unread.kind != ERR_NONE && unread.kind != ERR_NOT_FOUND)
+                e = &unread;
         answer_problem(r, e, process.len ? strbuf_text(&process) : NULL);
         strbuf_done(&process);
 }
