@@ -34,8 +34,8 @@ struct writer {
         pthread_t thread;
         pthread_mutex_t lock; /* guards the queue and stopping */
         pthread_cond_t wake;
+        bool stopping; /* not beside what is read without the lock: compilers read neighbours along */
         struct list queue;
-        bool stopping;
         bool dead;         /* a commit's outcome is unknown: nothing is written any more */
         bool gone;         /* the files are, and this was told */
         _Atomic bool full; /* the disk is, and the ballast is given back */

@@ -42,7 +42,7 @@ enum order_op { ORDER_SEND, ORDER_CHILD, ORDER_ORPHAN, ORDER_EXIT, ORDER_CLOSE, 
 
 struct order { /* test -> puppet */
         enum order_op op;
-        int arg;   /* CHILD, ORPHAN: its exit status, or CHILD_*; EXIT: status; SEND: size of @packet */
+        int arg; /* CHILD, ORPHAN: its exit status, or CHILD_*; EXIT: status; SEND, LET_WAIT: size of @packet */
         pid_t pid; /* ORPHAN: its pid, 0 for any */
         char packet[sizeof(struct zombie_msg) + 1];
 };
@@ -189,7 +189,9 @@ static void puppet_obey(int driver, int control, const struct order *o, int fd)
                 if (r.pid == 0)
                         puppet_child(o->arg);
                 break;
-        case ORDER_LET_WAIT: poll(&readable, 1, -1); /* fall through */
+        case ORDER_LET_WAIT:
+                packet_send(control, o->packet, (size_t)o->arg, fd);
+                poll(&readable, 1, -1); /* fall through */
         case ORDER_PING: r.op = REPORT_PONG; break;
         }
         packet_send(driver, &r, sizeof r, -1);
@@ -460,13 +462,15 @@ static void order_give(struct order o, int fd)
         assert_true(packet_send(fix.driver, &o, sizeof o, fd));
 }
 
-static void tell_raw(const void *data, size_t size, int fd)
+static void tell_by(enum order_op op, const void *data, size_t size, int fd)
 {
-        struct order o = {.op = ORDER_SEND, .arg = (int)size};
+        struct order o = {.op = op, .arg = (int)size};
 
         memcpy(o.packet, data, size);
         order_give(o, fd);
 }
+
+#define tell_raw(...) tell_by(ORDER_SEND, __VA_ARGS__)
 
 static void tell(enum zombie_op op, pid_t pid)
 {
@@ -523,12 +527,6 @@ static void gets_signal(int sig)
 
         assert_int_equal(r.op, REPORT_SIGNAL);
         assert_int_equal(r.signal, sig);
-}
-
-static void puppet_synced(enum order_op op)
-{
-        order_give((struct order){.op = op}, -1);
-        assert_int_equal(report_next(NULL).op, REPORT_PONG);
 }
 
 static pid_t child_of_creched(enum order_op op, int kind)

@@ -4,6 +4,19 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
+static void puppet_synced(void)
+{
+        order_give((struct order){.op = ORDER_PING}, -1);
+        assert_int_equal(report_next(NULL).op, REPORT_PONG);
+}
+
+/* The answer has come, and stays unread. */
+static void tell_and_let_wait(enum zombie_op op, pid_t pid)
+{
+        tell_by(ORDER_LET_WAIT, &(struct zombie_msg){.op = op, .pid = pid}, sizeof(struct zombie_msg), -1);
+        assert_int_equal(report_next(NULL).op, REPORT_PONG);
+}
+
 TEST(a_killed_creched_is_restarted_within_100_ms)
 {
         int64_t best_ms = PATIENCE_MS;
@@ -324,8 +337,7 @@ TEST(the_last_words_of_a_creched_count)
         int a = memfd_create("a", MFD_CLOEXEC);
 
         init_started((struct launch){0});
-        tell(ZOMBIE_PEEK, getpid()); /* the answer stays unread: that resets the connection */
-        puppet_synced(ORDER_LET_WAIT);
+        tell_and_let_wait(ZOMBIE_PEEK, getpid()); /* that resets the connection */
         init_paused();
         tell_file(ZOMBIE_KEEP, 5, a);
         tell(ZOMBIE_READY, 0);
@@ -470,7 +482,7 @@ TEST(a_creched_that_closes_the_control_socket_costs_no_processor_time)
         tell(ZOMBIE_READY, 0);
         hears_nothing();
         order_give((struct order){.op = ORDER_CLOSE}, -1);
-        puppet_synced(ORDER_PING);
+        puppet_synced();
         state_of(fix.init, &before);
         usleep(300000);
         state_of(fix.init, &after);
@@ -487,7 +499,7 @@ TEST(creched_outlives_creche_init)
         init_started((struct launch){0});
         kill(fix.init, SIGKILL);
         init_status();
-        puppet_synced(ORDER_PING);
+        puppet_synced();
 }
 
 TEST(an_inherited_ignored_sigchld_loses_no_zombie)
