@@ -54,7 +54,8 @@ INIT_POINTS := tests/crash/init_points.c
 INIT_WRAP   := $(addprefix -Wl$(comma)--wrap=,fork execve kill sigtimedwait waitid syscall sendmsg recvmsg)
 endif
 
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla
+# A handler that no operation declares has no prototype: it never compiles.
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror=missing-prototypes -Wformat=2 -Wswitch-enum -Wvla
 
 CFLAGS  ?= -O2 -g
 LDFLAGS ?=
@@ -88,7 +89,7 @@ CRASH_AID := $(addprefix $(BUILD)/tests/crash/,forbid witness clock_shim.so)
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
-GEN        := $(if $(MIGRATIONS),$(BUILD)/gen/sql) $(if $(wildcard api/openapi.json),$(BUILD)/gen/openapi)
+GEN        := $(if $(MIGRATIONS),$(BUILD)/gen/sql) $(BUILD)/gen/openapi $(BUILD)/gen/routes
 GEN_H      := $(addsuffix .h,$(GEN))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -131,7 +132,7 @@ lint: $(GEN_H) ## layers, format, static analysis, spelling
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/lint
 
 format: ## put all C into the house's format
-	clang-format -i $(wildcard src/*.c src/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard src/*.c src/*/*.[ch] api/*.c tests/*.[ch] tests/*/*.[ch])
 
 tests: $(TESTS) ## build the test programs, run none
 
@@ -224,6 +225,14 @@ $(BUILD)/gen/openapi.h $(BUILD)/gen/openapi.c &: api/openapi.json
 	@{ echo '#include "openapi.h"'; echo 'const unsigned char openapi_json[] = {'; \
 	   od -An -v -tu1 $< | sed 's/ *\([0-9][0-9]*\)/\1,/g'; \
 	   echo '};'; echo 'const size_t openapi_json_len = sizeof openapi_json;'; } >$(BUILD)/gen/openapi.c
+
+# It runs here and now, whatever the programs are built for: without sanitizers.
+$(BUILD)/gen/generate: api/generate.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) $(PKG_CFLAGS) -o $@ $< -ljansson
+
+$(BUILD)/gen/routes.h $(BUILD)/gen/routes.c &: api/openapi.json $(BUILD)/gen/generate
+	$(call say,API)$(BUILD)/gen/generate $< $(BUILD)/gen/routes.h $(BUILD)/gen/routes.c
 
 $(LIB): $(LIB_OBJ) $(wildcard $(addprefix src/,$(LAYERS)))
 	@rm -f $@

@@ -20,9 +20,6 @@
  * caller's, or -1 with @e set, ERR_INVALID with the pointer of the place. */
 int codec_spec(const json_t *request, struct spec **out, struct err *e);
 
-/** Whether @request names only fields that may be changed after the creation: ERR_INVALID. */
-int codec_check_update(const json_t *request, struct err *e);
-
 /** Append the process object. @bytes: how much it has written so far, by stream. */
 void codec_process(struct strbuf *b, const struct process *p, const int64_t bytes[STREAM_COUNT]);
 

@@ -441,34 +441,33 @@ static int read_start(struct reader *r, const json_t *v, const struct place *at)
 static const struct {
         const char *name;
         read_fn read;
-        bool at_creation; /* and never later */
 } fields[] = {
-        {"argv", read_argv, false},
-        {"name", read_name, false},
-        {"identity", read_identity, true},
-        {"daemon", read_daemon, false},
-        {"env", read_env, false},
-        {"secrets", read_env, true},
-        {"cwd", read_cwd, false},
-        {"umask", read_umask, false},
-        {"stdin", read_stdin, false},
-        {"stdout", read_stdout, false},
-        {"stderr", read_stderr, false},
-        {"user", read_user, false},
-        {"group", read_group, false},
-        {"rlimits", read_rlimits, false},
-        {"nice", read_nice, false},
-        {"labels", read_labels, false},
-        {"timeout", read_timeout, false},
-        {"grace", read_grace, false},
-        {"start_method", read_start_method, false},
-        {"on_parent_death", read_on_parent_death, false},
-        {"start", read_start, true},
+        {"argv", read_argv},
+        {"name", read_name},
+        {"identity", read_identity},
+        {"daemon", read_daemon},
+        {"env", read_env},
+        {"secrets", read_env},
+        {"cwd", read_cwd},
+        {"umask", read_umask},
+        {"stdin", read_stdin},
+        {"stdout", read_stdout},
+        {"stderr", read_stderr},
+        {"user", read_user},
+        {"group", read_group},
+        {"rlimits", read_rlimits},
+        {"nice", read_nice},
+        {"labels", read_labels},
+        {"timeout", read_timeout},
+        {"grace", read_grace},
+        {"start_method", read_start_method},
+        {"on_parent_death", read_on_parent_death},
+        {"start", read_start},
 };
 
 enum { FIELDS_N = sizeof(fields) / sizeof(fields[0]) };
 
-static int check_names(const json_t *request, bool update, struct err *e)
+static int check_names(const json_t *request, struct err *e)
 {
         const struct place top = {0};
         const char *key;
@@ -483,15 +482,8 @@ static int check_names(const json_t *request, bool update, struct err *e)
                         i++;
                 if (i == FIELDS_N)
                         return place_refuse(&at, e, "is not a known field");
-                if (update && fields[i].at_creation)
-                        return place_refuse(&at, e, "cannot be changed");
         }
         return 0;
-}
-
-int codec_check_update(const json_t *request, struct err *e)
-{
-        return check_names(request, true, e);
 }
 
 static int read_fields(struct reader *r, const json_t *request)
@@ -545,7 +537,7 @@ int codec_spec(const json_t *request, struct spec **out, struct err *e)
         s->umask = SPEC_UMASK_DEFAULT;
         s->grace_us = seconds_us(10);
         s->start = true;
-        if (check_names(request, false, e) < 0)
+        if (check_names(request, e) < 0)
                 return -1;
         rc = read_fields(&r, request);
         if (!rc)

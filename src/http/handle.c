@@ -3,7 +3,7 @@
 
 #include "http/reply.h"
 
-int handle_body(struct request *r, const char *allowed, json_t **out, struct err *e)
+int handle_body(struct request *r, json_t **out, struct err *e)
 {
         if (!r->body.len) {
                 *out = json_object();
@@ -11,7 +11,7 @@ int handle_body(struct request *r, const char *allowed, json_t **out, struct err
         }
         if (document_read(strbuf_text(&r->body), r->body.len, out, e) < 0)
                 return -1;
-        return allowed ? document_only(*out, allowed, e) : 0;
+        return document_only(*out, r->route->members, e);
 }
 
 int handle_no_memory(struct err *e)

@@ -12,7 +12,8 @@
 #include "http/document.h"
 #include "http/reply.h"
 
-enum { KEY_MAX = 255 };
+/* The model knows nothing of the document. */
+_Static_assert((int)CREATE_PROCESS_NAME_MAX == (int)SPEC_NAME_MAX, "openapi.json: name: maxLength");
 
 /* ---------------------------------------------------------------------------------------- create */
 
@@ -39,9 +40,9 @@ static int read_key(struct request *r, struct idempotency *idem, bool *has, stru
                 return 0;
         if (r->head.headers[HEADER_IDEMPOTENCY_KEY].n > 1)
                 return err_set(e, ERR_BAD_REQUEST, 0, "more than one Idempotency-Key");
-        if (!*key || strlen(key) > KEY_MAX)
+        if (!*key || strlen(key) > CREATE_PROCESS_IDEMPOTENCY_KEY_MAX)
                 return err_set(e, ERR_BAD_REQUEST, 0, "Idempotency-Key must have 1 to %d characters",
-                               KEY_MAX);
+                               CREATE_PROCESS_IDEMPOTENCY_KEY_MAX);
         for (const char *s = key; *s; s++)
                 if (*s < '!' || *s > '~')
                         return err_set(e, ERR_BAD_REQUEST, 0, "Idempotency-Key must be printable ASCII");
@@ -57,7 +58,7 @@ static char *stored_text(json_t *doc)
         return json_dumps(doc, JSON_COMPACT);
 }
 
-void handle_create(struct request *r)
+void handle_create_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         CLEANUP(spec_freep) struct spec *spec = NULL;
@@ -66,7 +67,7 @@ void handle_create(struct request *r)
         bool has_key;
         struct err e = {0};
 
-        if (read_key(r, &idem, &has_key, &e) < 0 || handle_body(r, NULL, &doc, &e) < 0 ||
+        if (read_key(r, &idem, &has_key, &e) < 0 || handle_body(r, &doc, &e) < 0 ||
             codec_spec(doc, &spec, &e) < 0) {
                 reply_problem(r, &e);
                 return;
@@ -137,7 +138,7 @@ static int merge(struct request *r, json_t *doc, struct spec **spec, char **body
         return *body ? 0 : handle_no_memory(e);
 }
 
-void handle_update(struct request *r)
+void handle_update_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         CLEANUP(spec_freep) struct spec *spec = NULL;
@@ -145,8 +146,7 @@ void handle_update(struct request *r)
         struct err e = {0};
         bool only_name;
 
-        if (handle_body(r, NULL, &doc, &e) < 0 || codec_check_update(doc, &e) < 0 ||
-            read_new_name(r, doc, &name, &e) < 0) {
+        if (handle_body(r, &doc, &e) < 0 || read_new_name(r, doc, &name, &e) < 0) {
                 reply_problem(r, &e);
                 return;
         }
@@ -168,7 +168,7 @@ static int read_start(struct request *r, struct spec **spec, struct err *e)
         CLEANUP(json_decrefp) json_t *doc = NULL, *stored = NULL;
         json_t *secrets;
 
-        if (handle_body(r, "secrets", &doc, e) < 0 || read_stored(r, NULL, &stored, e) < 0)
+        if (handle_body(r, &doc, e) < 0 || read_stored(r, NULL, &stored, e) < 0)
                 return -1;
         secrets = json_object_get(doc, "secrets");
         if (secrets)
@@ -176,7 +176,7 @@ static int read_start(struct request *r, struct spec **spec, struct err *e)
         return codec_spec(stored, spec, e);
 }
 
-void handle_start(struct request *r)
+void handle_start_process(struct request *r)
 {
         struct spec *spec = NULL;
         struct err e = {0};

@@ -112,7 +112,7 @@ static void add_limits(struct strbuf *b)
         strbuf_printf(
                 b,
                 ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d}",
-                ROUTE_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, HANDLE_JOIN_MAX);
+                ROUTES_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, JOIN_PROCESSES_IDS_MAX);
 }
 
 static void add_places(struct strbuf *b, const struct http_config *c)

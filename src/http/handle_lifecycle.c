@@ -2,6 +2,7 @@
 /* join, terminate, kill, interrupt, signal, close, delete */
 #include "http/handle.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,13 +12,13 @@
 
 /* ------------------------------------------------------------------------------------------ join */
 
-void handle_join(struct request *r)
+void handle_join_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         int64_t timeout_us = -1;
         struct err e = {0};
 
-        if (handle_body(r, "timeout", &doc, &e) < 0 || document_timeout(doc, "timeout", &timeout_us, &e) < 0)
+        if (handle_body(r, &doc, &e) < 0 || document_timeout(doc, "timeout", &timeout_us, &e) < 0)
                 reply_problem(r, &e);
         else
                 request_await(
@@ -43,8 +44,8 @@ static int read_ids(const json_t *doc, struct many **out, struct err *e)
 
         if (!ids)
                 return place_refuse(&at, e, "is missing");
-        if (!json_is_array(ids) || n < 1 || n > HANDLE_JOIN_MAX)
-                return place_refuse(&at, e, "must be an array of 1 to %d ids", HANDLE_JOIN_MAX);
+        if (!json_is_array(ids) || n < 1 || n > JOIN_PROCESSES_IDS_MAX)
+                return place_refuse(&at, e, "must be an array of 1 to %d ids", JOIN_PROCESSES_IDS_MAX);
         m = malloc(sizeof(*m) + n * sizeof(m->ids[0]));
         if (!m)
                 return handle_no_memory(e);
@@ -123,7 +124,7 @@ static void joined_many(struct request *r)
         strbuf_done(&b);
 }
 
-void handle_join_many(struct request *r)
+void handle_join_processes(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         struct many *m = NULL;
@@ -131,7 +132,7 @@ void handle_join_many(struct request *r)
         bool any = false;
         struct err e = {0};
 
-        if (handle_body(r, "ids mode timeout", &doc, &e) < 0 || read_mode(doc, &any, &e) < 0 ||
+        if (handle_body(r, &doc, &e) < 0 || read_mode(doc, &any, &e) < 0 ||
             document_timeout(doc, "timeout", &timeout_us, &e) < 0 || read_ids(doc, &m, &e) < 0) {
                 reply_problem(r, &e);
                 return;
@@ -169,17 +170,31 @@ static void send_signal(struct request *r, int signo, const char *verb, bool tre
                 IMPATIENT, signalled);
 }
 
-void handle_verb(struct request *r)
+static void send_verb(struct request *r, int signo, const char *verb)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
-        const char *verb = strrchr(r->route->pattern, '/') + 1;
         bool tree = false;
         struct err e = {0};
 
-        if (handle_body(r, "tree", &doc, &e) < 0 || document_bool(doc, "tree", &tree, &e) < 0)
+        if (handle_body(r, &doc, &e) < 0 || document_bool(doc, "tree", &tree, &e) < 0)
                 reply_problem(r, &e);
         else
-                send_signal(r, r->route->number, verb, tree);
+                send_signal(r, signo, verb, tree);
+}
+
+void handle_terminate_process(struct request *r)
+{
+        send_verb(r, SIGTERM, "terminate");
+}
+
+void handle_kill_process(struct request *r)
+{
+        send_verb(r, SIGKILL, "kill");
+}
+
+void handle_interrupt_process(struct request *r)
+{
+        send_verb(r, SIGINT, "interrupt");
 }
 
 static int read_signal(const json_t *doc, int *signo, struct err *e)
@@ -198,14 +213,14 @@ static int read_signal(const json_t *doc, int *signo, struct err *e)
         return *signo < 0 ? place_refuse(&at, e, "must be the name of a signal or a number from 1 to 64") : 0;
 }
 
-void handle_signal(struct request *r)
+void handle_signal_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         bool tree = false;
         int signo = 0;
         struct err e = {0};
 
-        if (handle_body(r, "signal tree", &doc, &e) < 0 || document_bool(doc, "tree", &tree, &e) < 0 ||
+        if (handle_body(r, &doc, &e) < 0 || document_bool(doc, "tree", &tree, &e) < 0 ||
             read_signal(doc, &signo, &e) < 0)
                 reply_problem(r, &e);
         else
@@ -219,13 +234,13 @@ static void gone(struct request *r)
         reply_empty(r, MHD_HTTP_NO_CONTENT);
 }
 
-void handle_close(struct request *r)
+void handle_close_process(struct request *r)
 {
         request_await(r, registry_close(request_registry(r), &r->caller, r->id, request_ticket(r)), IMPATIENT,
                       gone);
 }
 
-void handle_delete(struct request *r)
+void handle_delete_process(struct request *r)
 {
         request_await(r, registry_delete(request_registry(r), &r->caller, r->id, request_ticket(r)),
                       IMPATIENT, gone);

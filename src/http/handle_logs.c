@@ -14,8 +14,6 @@
 #include "base/fd.h"
 #include "http/reply.h"
 
-enum { LIMIT_MAX = 16 * 1024 * 1024, TAIL_MAX = 100000 };
-
 /* A log that is being read. */
 struct log_read {
         struct request *request;
@@ -62,8 +60,9 @@ static int read_query(const struct query *q, struct log_read *l, struct err *e)
                 return err_set(e, ERR_INVALID_QUERY, 0, "'tail' and 'offset' exclude each other");
         l->stream = stream && !strcmp(stream, "stderr") ? STREAM_STDERR : STREAM_STDOUT;
         if (query_int(q, "offset", 0, INT64_MAX, &l->at, e) < 0 ||
-            query_int(q, "limit", 1, LIMIT_MAX, &l->limit, e) < 0 ||
-            query_int(q, "tail", 0, TAIL_MAX, &l->tail, e) < 0 || query_bool(q, "follow", &l->follow, e) < 0)
+            query_int(q, "limit", 1, READ_LOGS_LIMIT_MAX, &l->limit, e) < 0 ||
+            query_int(q, "tail", 0, READ_LOGS_TAIL_MAX, &l->tail, e) < 0 ||
+            query_bool(q, "follow", &l->follow, e) < 0)
                 return -1;
         return 0;
 }
@@ -176,7 +175,7 @@ static int open_log(struct request *r, struct log_read *l, struct err *e)
         return l->fd < 0 ? -1 : find_range(l, e);
 }
 
-void handle_logs(struct request *r)
+void handle_read_logs(struct request *r)
 {
         struct log_read *l = log_new(r);
         char offset[24];

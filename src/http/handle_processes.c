@@ -9,7 +9,9 @@
 #include "http/base64.h"
 #include "http/reply.h"
 
-enum { WAIT_SECONDS_MAX = 86400 };
+/* The model knows nothing of the document. */
+_Static_assert((int)LIST_PROCESSES_LIMIT_MAX == (int)FILTER_LIMIT_MAX, "openapi.json: limit: maximum");
+_Static_assert((int)LIST_PROCESSES_LABEL_MAX == (int)FILTER_LABELS_MAX, "openapi.json: label: maxItems");
 
 /* ------------------------------------------------------------------------------------------- one */
 
@@ -20,18 +22,18 @@ static void wait_and_show(struct request *r, int64_t timeout_us)
                       PATIENT, handle_shown);
 }
 
-void handle_get(struct request *r)
+void handle_get_process(struct request *r)
 {
         int64_t timeout_us = 0;
         struct err e = {0};
 
-        if (query_seconds(&r->query, "wait", WAIT_SECONDS_MAX, &timeout_us, &e) < 0)
+        if (query_seconds(&r->query, "wait", GET_PROCESS_WAIT_MAX, &timeout_us, &e) < 0)
                 reply_problem(r, &e);
         else
                 wait_and_show(r, timeout_us);
 }
 
-void handle_self(struct request *r)
+void handle_current_process(struct request *r)
 {
         r->id = r->caller.process;
         if (!r->id)
@@ -45,7 +47,7 @@ static void take_parent(const struct process *p, void *arg)
         *(int64_t *)arg = p->parent;
 }
 
-void handle_parent(struct request *r)
+void handle_parent_process(struct request *r)
 {
         int64_t parent = 0;
         struct err e = {0};
@@ -230,7 +232,7 @@ static int parse_filter(struct query *q, struct process_filter *f, struct err *e
         return 0;
 }
 
-void handle_list(struct request *r)
+void handle_list_processes(struct request *r)
 {
         struct list_request *l = list_new(r);
         struct err e = {0};
@@ -243,7 +245,7 @@ void handle_list(struct request *r)
                 settle(r, write_list);
 }
 
-void handle_children(struct request *r)
+void handle_list_children(struct request *r)
 {
         struct list_request *l = list_new(r);
         int64_t parent;

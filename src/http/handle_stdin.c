@@ -17,7 +17,7 @@ static void close_pipe(void *state)
         closep(&r->pipe_fd);
 }
 
-int stdin_open(struct request *r, struct err *e)
+int open_write_stdin(struct request *r, struct err *e)
 {
         bool eof = false;
 
@@ -33,7 +33,7 @@ int stdin_open(struct request *r, struct err *e)
         return 0;
 }
 
-ptrdiff_t stdin_receive(struct request *r, const char *data, size_t n, struct err *e)
+ptrdiff_t receive_write_stdin(struct request *r, const char *data, size_t n, struct err *e)
 {
         size_t done = 0;
 
@@ -52,7 +52,7 @@ ptrdiff_t stdin_receive(struct request *r, const char *data, size_t n, struct er
         return (ptrdiff_t)done;
 }
 
-void handle_stdin(struct request *r)
+void handle_write_stdin(struct request *r)
 {
         bool eof = false;
         struct err e = {0};

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/auth.h"
 #include "http/reply.h"
+#include "routes.h"
 
 /* How much is read of a body that is refused, so that the client gets to the answer; and how long a body
  * that is not streamed may take. */
@@ -109,11 +110,17 @@ static int read_query(struct request *r, struct err *e)
         return query_check(&r->query, r->route->query, e);
 }
 
+static int refuse_size(const struct request *r, struct err *e)
+{
+        return err_set(e, ERR_TOO_LARGE, 0, "the body is longer than %zu bytes", r->route->body_max);
+}
+
 static int check_declared_body(const struct request *r, struct err *e)
 {
-        if (r->route->body != ROUTE_BODY_STREAM && head_body(&r->head) > ROUTE_BODY_MAX)
-                return err_set(e, ERR_TOO_LARGE, 0, "the body is longer than %d bytes", ROUTE_BODY_MAX);
-        return 0;
+        const struct route *route = r->route;
+        bool is_json = route->body == ROUTE_BODY_OPTIONAL || route->body == ROUTE_BODY_REQUIRED;
+
+        return is_json && head_body(&r->head) > (int64_t)route->body_max ? refuse_size(r, e) : 0;
 }
 
 /* Everything that can be said before the body is here. A path that is none is told to those only who may
@@ -152,7 +159,7 @@ static bool can_swallow(const struct request *r)
 {
         const char *expect = head_get(&r->head, HEADER_EXPECT);
 
-        return r->err.kind != ERR_BAD_REQUEST && head_body(&r->head) <= ROUTE_BODY_MAX &&
+        return r->err.kind != ERR_BAD_REQUEST && head_body(&r->head) <= ROUTES_BODY_MAX &&
                (!expect || strcasecmp(expect, "100-continue") != 0);
 }
 
@@ -228,8 +235,8 @@ enum MHD_Result request_body(struct request *r, const char *data, size_t *n)
                 return MHD_NO;
         if (r->route->body == ROUTE_BODY_NONE)
                 return swallow(r, n);
-        if (r->body.len + *n > ROUTE_BODY_MAX) {
-                err_set(&r->err, ERR_TOO_LARGE, 0, "the body is longer than %d bytes", ROUTE_BODY_MAX);
+        if (r->body.len + *n > r->route->body_max) {
+                refuse_size(r, &r->err);
                 r->refused = true;
                 return swallow(r, n);
         }

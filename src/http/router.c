@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/router.h"
 
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,22 +22,48 @@ static int64_t parse_id(const char *s, size_t n)
         return id;
 }
 
-/* Whether @path is of @pattern; *id is that of the path. */
-static bool matches(const char *pattern, const char *path, int64_t *id)
+/* Such parameters are few and seldom asked for: none is worth an expression that is kept. */
+static bool is_like(const char *name, const char *pattern)
 {
-        const char *var = strstr(pattern, "{id}");
-        size_t before, n;
+        regex_t regex;
+        bool is;
 
-        *id = 0;
-        if (!var)
-                return !strcmp(pattern, path);
-        before = (size_t)(var - pattern);
-        if (strncmp(pattern, path, before) != 0)
+        if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+                return false;
+        is = !regexec(&regex, name, 0, NULL, 0);
+        regfree(&regex);
+        return is;
+}
+
+/* Whether @n bytes at @s can be the parameter of @r, which @m gets then. */
+static bool take_param(const struct route *r, const char *s, size_t n, struct match *m)
+{
+        if (!r->param_pattern) {
+                m->id = parse_id(s, n);
+                return m->id;
+        }
+        if (!n || n > r->param_max)
+                return false;
+        memcpy(m->name, s, n);
+        m->name[n] = '\0';
+        return is_like(m->name, r->param_pattern);
+}
+
+/* Whether @path is of @r; @m gets its parameter. */
+static bool matches(const struct route *r, const char *path, struct match *m)
+{
+        size_t before, n;
+        const char *var;
+
+        if (!r->param)
+                return !strcmp(r->pattern, path);
+        var = strstr(r->pattern, r->param);
+        before = (size_t)(var - r->pattern);
+        if (strncmp(r->pattern, path, before) != 0)
                 return false;
         path += before;
         n = strcspn(path, "/");
-        *id = parse_id(path, n);
-        return *id && !strcmp(var + strlen("{id}"), path + n);
+        return !strcmp(var + strlen(r->param), path + n) && take_param(r, path, n, m);
 }
 
 static void allow(struct match *m, const char *method)
@@ -51,7 +78,7 @@ int router_find(const struct route *table, const char *method, const char *path,
 {
         const char *wanted = !strcmp(method, "HEAD") ? "GET" : method;
         char decoded[ROUTE_PATH_MAX];
-        int64_t id;
+        bool literal = false;
 
         *m = (struct match){0};
         if (path_n >= sizeof(decoded))
@@ -59,14 +86,14 @@ int router_find(const struct route *table, const char *method, const char *path,
         if (percent_decode(path, path_n, false, decoded) < 0)
                 return err_set(e, ERR_BAD_REQUEST, 0, "the path is not percent-encoded");
         for (const struct route *r = table; r->pattern; r++) {
-                if (!matches(r->pattern, decoded, &id))
+                /* What is a path by itself is not the name of something. */
+                if ((r->param && literal) || !matches(r, decoded, m))
                         continue;
-                /* A literal path stands before a pattern that it would match as well. */
                 if (!strcmp(r->method, wanted)) {
                         m->route = r;
-                        m->id = id;
                         return 0;
                 }
+                literal = !r->param;
                 allow(m, r->method);
                 if (!strcmp(r->method, "GET"))
                         allow(m, "HEAD");

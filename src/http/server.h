@@ -3,8 +3,8 @@
  * The REST API over HTTP: libmicrohttpd on the unix socket and on TCP, a small pool of threads each, none of
  * which ever blocks: a request that must wait is suspended and resumed by its ticket.
  *
- * The contract is api/openapi.json. Each operation is a row of the route table (router.c) and a function
- * in handle_<resource>.c.
+ * The contract is api/openapi.json. Each operation is a row of the route table, which is made from it, and a
+ * function in handle_<resource>.c.
  *
  * Threads: http_start() and http_stop() from main.
  */

@@ -103,17 +103,6 @@ request_example() { # OPERATION_ID METHOD PATH ID [CURL OPTION...]
 
 # ------------------------------------------------------------------------------------ the document
 
-@test "each operation has a name of its own, scopes that exist, and a body limit if it takes a body" {
-  local problems
-
-  problems=$(jq -r '[.paths[][]] as $all
-    | ($all | group_by(.operationId)[] | select(length > 1)[0].operationId + ": twice"),
-      ($all[] | select(."x-creche-scopes" - ["read", "start", "signal", "logs", "delete", "admin"] != []
-          or (."x-creche-scopes" == []) != (.security == [])) | .operationId + ": scopes"),
-      ($all[] | select(has("requestBody") != has("x-creche-body-limit")) | .operationId + ": body limit")' "$DOC")
-  assert_equal "$problems" ''
-}
-
 @test "each problem code stands in the enum, in a response and in an example with its status" {
   local enum
 

@@ -334,21 +334,6 @@ TEST(an_argument_is_a_string_without_nul)
                 CHECK_STR(refusal(all[i].text, strlen(all[i].text))->pointer, all[i].pointer);
 }
 
-TEST(an_update_leaves_alone_what_belongs_to_the_creation)
-{
-        const char *const refused[] = {"start", "secrets", "identity", "parent"};
-        CLEANUP(json_decrefp) json_t *good = json_pack("{s:s,s:b}", "name", "n", "daemon", 1);
-        struct err e = {0};
-
-        CHECK_INT(codec_check_update(good, &e), 0);
-        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-                CLEANUP(json_decrefp) json_t *bad = json_pack("{s:n}", refused[i]);
-
-                CHECK_INT(codec_check_update(bad, &e), -1);
-                CHECK_STR(e.pointer + 1, refused[i]);
-        }
-}
-
 /* ----------------------------------------------------------------------------------------- objects */
 
 static struct process record(void)
