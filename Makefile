@@ -148,6 +148,9 @@ test-init: all $(call programs,$(INIT_TEST)) ## tests of creche-init
 test-api: all ## black-box tests of the HTTP API
 	@$(TEST) api
 
+test-contract: all ## what api/openapi.json declares against what is served
+	@$(TEST) contract
+
 model: ## check the model of crash safety with SPIN
 	@.ci/deps check
 	@$(TEST) model
@@ -155,7 +158,7 @@ model: ## check the model of crash safety with SPIN
 coverage: ## lines that the unit, seam, init and API tests reach; fails below what is demanded
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=build/coverage COVERAGE=1 all tests
 	@find build/coverage -name '*.gcda' -delete
-	@BUILD=build/coverage .ci/test $(filter-out model crash,$(SUITES))
+	@BUILD=build/coverage .ci/test $(filter-out contract model crash,$(SUITES))
 	@.ci/coverage build/coverage
 
 test-crash: all tests ## faults, kills and power cuts
@@ -185,10 +188,10 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-crash model \
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-contract test-crash model \
 	coverage mutants torture schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) api $(if $(SAN),,model crash)
+SUITES = unit seam $(if $(wildcard tests/init/*),init) api contract $(if $(SAN),,model crash)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules

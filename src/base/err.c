@@ -56,7 +56,6 @@ static const struct err_info infos[ERR_KIND_COUNT] = {
                              "Check argv[0], PATH, cwd and permissions."},
         [ERR_IDEMPOTENCY_MISMATCH] = {422, "idempotency_mismatch", "Idempotency key reused",
                                       "Use a new Idempotency-Key for a different request."},
-        [ERR_TOO_MANY] = {429, "too_many", "Too many requests", "Try again later."},
         [ERR_INTERNAL] = {500, "internal", "Internal error", "Look at the server's log."},
         [ERR_TRY_AGAIN] = {503, "try_again", "Try again", "Try again after the time in Retry-After."},
         [ERR_STOPPING] = {503, "stopping", "Stopping", "The server stops; try again when it is back."},

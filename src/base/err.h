@@ -42,7 +42,6 @@ enum err_kind {
         ERR_INVALID,
         ERR_EXEC_FAILED,
         ERR_IDEMPOTENCY_MISMATCH,
-        ERR_TOO_MANY,
         /* We could not. */
         ERR_INTERNAL,
         ERR_TRY_AGAIN,

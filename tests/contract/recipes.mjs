@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* How to get each answer that the document declares: by the code of its problem, by its status without one. An
+ * operation has recipes of its own; where it has none, the common one is taken. */
+import assert from 'node:assert/strict';
+import { until } from './server.mjs';
+
+/* Codes that cannot be had for each operation at will, and where they are tried. */
+export const ELSEWHERE = {
+  forbidden: 'another user (tests/api/users.bats), or a token without the scope',
+  needs_repeat: 'a crash between two steps: tests/api/recovery.bats',
+  stopping: 'a moment of the end: tests/api/daemon.bats',
+  try_again: 'too few processes, files or memory: tests/crash/memory.bats, kernel.bats',
+};
+
+/* Processes in each condition, on one server. */
+export class World {
+  constructor(creche) {
+    this.creche = creche;
+  }
+
+  async start(body, headers) {
+    return this.creche.ask('POST', '/v1/processes', { json: body, headers });
+  }
+
+  async created(body = {}, headers = {}) {
+    return (await this.start({ argv: ['true'], start: false, ...body }, headers)).id;
+  }
+
+  async ended(body = {}) {
+    const { id } = await this.start({ argv: ['true'], ...body });
+
+    await this.creche.ask('POST', `/v1/processes/${id}/join`);
+    return id;
+  }
+
+  async running(body = {}) {
+    return (await this.start({ argv: ['sleep', '1000'], ...body })).id;
+  }
+
+  async closed() {
+    const id = await this.ended();
+
+    await this.creche.ask('POST', `/v1/processes/${id}/close`);
+    return id;
+  }
+
+  /* A process that lives on, and the header with its token. */
+  async parent(body = {}) {
+    const { id } = await this.start({ argv: ['sh', '-c', 'echo "$CRECHE_AUTHKEY"; exec sleep 1000'], ...body });
+    const log = await until(async () => this.creche.ask('GET', `/v1/processes/${id}/logs`), 'it has told its token');
+
+    return { id, as: { Authorization: `Bearer ${log.trim()}` } };
+  }
+
+  /* One that another process has started. */
+  async child() {
+    const { as } = await this.parent();
+
+    return (await this.start({ argv: ['true'] }, as)).id;
+  }
+
+  /* Sends the operation with what it asks for, unless told otherwise. */
+  async call(op, { id, query = '', ...options } = {}) {
+    const path = op.path.replace(`{${op.pathParameter}}`, id ?? (op.pathParameter ? await this.ended() : ''));
+    const body = 'json' in options || 'body' in options || !Object.keys(op.content).length ? {} : await this.body(op, id);
+
+    return this.creche.request(op.method, path + query, { ...body, ...options });
+  }
+
+  /* The first example of the body, made quick and of processes that there are. */
+  async body(op, id) {
+    if (!op.isJson)
+      return { body: 'x', type: 'application/octet-stream' };
+    const json = op.example;
+
+    if (json.argv)
+      json.argv = ['true'];
+    if (json.ids)
+      json.ids = [id ?? await this.ended()];
+    return { json };
+  }
+}
+
+/* A recipe gets the world and the operation, and returns the answer. */
+const onProcess = (condition) => async (world, op) =>
+  world.call(op, { id: await world[condition]() });
+const about = (condition) => async (world, op) =>
+  world.call(op, { json: { ids: [await world[condition]()] } });
+
+/* Asks again, with the tag of the answer. */
+async function unchanged(world, op, options) {
+  const { etag } = (await world.call(op, options)).headers;
+
+  return world.call(op, { ...options, headers: { ...options.headers, 'If-None-Match': etag } });
+}
+
+const COMMON = {
+  200: (world, op) => world.call(op),
+  201: (world, op) => world.call(op),
+  204: (world, op) => world.call(op),
+
+  304: async (world, op) => unchanged(world, op, { id: op.pathParameter && await world.ended() }),
+
+  invalid_query: (world, op) => world.call(op, { query: '?nonsense=1' }),
+  bad_request: (world, op) => world.call(op, { headers: { 'Transfer-Encoding': 'gzip' } }),
+  unauthenticated: (world, op) => world.call(op, op.isPublic
+    ? { headers: { Authorization: 'Bearer nonsense' } } : { tcp: true }),
+  cross_origin: (world, op) => world.call(op, { headers: { Origin: 'http://example.com' } }),
+  not_found: (world, op) => world.call(op, { id: 4711000 }),
+  malformed: (world, op) => world.call(op, { body: '{"argv": [' }),
+  invalid: async (world, op) => {
+    const answer = await world.call(op, { json: { ...op.example, nonsense: 1 } });
+
+    assert.equal(answer.json.errors[0].pointer, '/nonsense');
+    return answer;
+  },
+  too_large: (world, op) => world.call(op, { body: ' '.repeat(op.limit + 1) }),
+  uri_too_long: (world, op) => world.call(op, { query: `?q=${'x'.repeat(8192)}` }),
+  unsupported_media_type: (world, op) => world.call(op, { body: '{}', type: 'text/plain' }),
+  misdirected: (world, op) => world.call(op, { tcp: true,
+    headers: { Host: 'example.com', Authorization: `Bearer ${world.creche.token}` } }),
+
+  already_started: onProcess('ended'),
+  closed: onProcess('closed'),
+  not_started: onProcess('created'),
+  still_running: onProcess('running'),
+};
+
+/* Operations on a server whose database, or whose disk, is out of order. */
+export const ON_OTHERS = { unavailable: 'outage', insufficient_storage: 'full' };
+
+const OWN = {
+  create_process: {
+    async daemon_no_children(world, op) {
+      const { as } = await world.parent({ daemon: true });
+
+      return world.call(op, { headers: as });
+    },
+    exec_failed: (world, op) => world.call(op, { json: { argv: ['/nonesuch'] } }),
+    async idempotency_mismatch(world, op) {
+      await world.call(op, { headers: { 'Idempotency-Key': 'contract' } });
+      return world.call(op, { json: { argv: ['false'] }, headers: { 'Idempotency-Key': 'contract' } });
+    },
+  },
+  update_process: {
+    200: onProcess('created'),
+    already_started: async (world, op) => world.call(op, { id: await world.ended(), json: { nice: 1 } }),
+    closed: async (world, op) => world.call(op, { id: await world.closed(), json: { nice: 1 } }),
+  },
+  start_process: {
+    200: onProcess('created'),
+    async daemon_no_children(world, op) {
+      const { as } = await world.parent({ daemon: true });
+
+      return world.call(op, { id: await world.created({}, as), headers: as });
+    },
+    async not_creator(world, op) {
+      const { as } = await world.parent();
+
+      return world.call(op, { id: await world.created({}, as) });
+    },
+    exec_failed: async (world, op) => world.call(op, { id: await world.created({ argv: ['/nonesuch'] }) }),
+  },
+  join_process: {
+    not_parent: onProcess('child'),
+  },
+  join_processes: {
+    not_found: (world, op) => world.call(op, { json: { ids: [4711000] } }),
+    closed: about('closed'),
+    not_started: about('created'),
+  },
+  current_process: {
+    200: async (world, op) => world.call(op, { headers: (await world.parent()).as }),
+    304: async (world, op) => unchanged(world, op, { headers: (await world.parent()).as }),
+    no_process: (world, op) => world.call(op),
+  },
+  parent_process: {
+    200: onProcess('child'),
+    304: async (world, op) => unchanged(world, op, { id: await world.child() }),
+    no_parent: onProcess('ended'),
+  },
+  read_logs: {
+    no_log: async (world, op) => world.call(op, { id: await world.ended({ stdout: 'null' }) }),
+  },
+  write_stdin: {
+    204: async (world, op) => world.call(op, { id: await world.running({ stdin: 'pipe' }), query: '?eof=1' }),
+    no_stdin: onProcess('running'),
+    stopped: async (world, op) => world.call(op, { id: await world.ended({ stdin: 'pipe' }) }),
+  },
+};
+
+export function recipe(op, status, code) {
+  return OWN[op.id]?.[code ?? status] ?? COMMON[code ?? status];
+}
