@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 enum { DEPTH_MAX = 32 };
@@ -111,6 +113,20 @@ static void scan_comma(struct scan *s)
         s->levels[s->depth - 1].wants_key = s->levels[s->depth - 1].object;
 }
 
+/* A key as it stands in a text, with its escapes; those of one that is no string remain. */
+static void add_key(char *out, size_t size, const char *key, size_t n)
+{
+        CLEANUP(json_decrefp) json_t *s = NULL;
+        CLEANUP(freep) char *quoted = NULL;
+        int len = asprintf(&quoted, "\"%.*s\"", (int)n, key);
+
+        if (len > 0)
+                s = json_loadb(quoted, (size_t)len, JSON_DECODE_ANY, NULL);
+        else
+                quoted = NULL;
+        add_step(out, size, s ? json_string_value(s) : key, s ? json_string_length(s) : n);
+}
+
 /* The pointer of the place that a parser had reached after @n bytes of @text. */
 static void scan_pointer(const char *text, size_t n, char *out, size_t size)
 {
@@ -131,7 +147,7 @@ static void scan_pointer(const char *text, size_t n, char *out, size_t size)
                 if (!s.levels[i].object)
                         add_index(out, size, s.levels[i].index);
                 else if (s.levels[i].key)
-                        add_step(out, size, s.levels[i].key, s.levels[i].key_n);
+                        add_key(out, size, s.levels[i].key, s.levels[i].key_n);
                 else
                         break;
         }

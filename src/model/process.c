@@ -132,6 +132,9 @@ int signal_parse(const char *name)
 
                 return n < 0 ? -1 : SIGRTMIN + n;
         }
+        /* Has two names; libc tells the other one, SIGPOLL. */
+        if (!strcmp(name, "IO"))
+                return SIGIO;
         for (int s = 1; s < SIGRTMIN; s++)
                 if (sigabbrev_np(s) && !strcmp(sigabbrev_np(s), name))
                         return s;

@@ -111,6 +111,13 @@ TEST(a_document_is_an_object)
                 CHECK_INT(refusal(texts[i], strlen(texts[i]))->kind, ERR_INVALID);
 }
 
+TEST(a_key_with_escapes_is_pointed_to_as_what_it_means)
+{
+        assert_malformed("{\"\\u00e9\\n\\\"/\":[}", "/\xc3\xa9\n\"~1/0");
+        assert_malformed("{\"a\\u0000\":1}", "/a\\u0000");
+        assert_malformed("{\"cut off", "/cut off");
+}
+
 TEST(a_pointer_that_does_not_fit_is_cut_off)
 {
         char text[1000] = "{\"";

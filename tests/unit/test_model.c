@@ -170,6 +170,8 @@ TEST(a_signal_is_read_in_all_its_forms)
         CHECK_INT(signal_parse("SIGRTMIN+2"), SIGRTMIN + 2);
         CHECK_INT(signal_parse("RTMIN+2"), SIGRTMIN + 2);
         CHECK_INT(signal_parse("64"), 64);
+        CHECK_INT(signal_parse("SIGIO"), SIGIO);
+        CHECK_INT(signal_parse("SIGPOLL"), SIGIO);
         for (int s = 1; s <= SIGRTMAX; s++)
                 if (s < 32 || s >= SIGRTMIN)
                         CHECK_INT(signal_parse(signal_name(s)), s);
