@@ -68,6 +68,19 @@ test('each problem code stands in the enum, in an answer, and in an example with
       assert.ok(!code || status.get(code) === s, `${op.id} ${s}: ${code}`);
 });
 
+/* What the server asks of a request before it looks at the operation, and of a body before its handler does. */
+const ANY = ['invalid_query', 'bad_request', 'unauthenticated', 'cross_origin', 'uri_too_long', 'misdirected', 'unavailable'];
+const ANY_JSON = ['malformed', 'too_large', 'unsupported_media_type', 'invalid'];
+
+test('each operation declares what can be answered to any', () => {
+  for (const op of operations) {
+    const codes = op.outcomes.map(([, code]) => code);
+    const all = [...ANY, ...(op.isJson ? ANY_JSON : []), ...(op.pathParameter ? ['not_found'] : [])];
+
+    assert.deepEqual(all.filter((code) => !codes.includes(code)), [], op.id);
+  }
+});
+
 test('what stands in components is used', () => {
   const used = new Set([...walk(document)].map(([node]) => node.$ref).filter(Boolean));
 

@@ -115,7 +115,11 @@ export class Creche {
     const line = await Promise.race([
       new Promise((done) => this.main.stdout.once('data', (data) => done(data.toString()))), this.ended]);
 
-    assert.match(String(line), /^READY /, readFileSync(join(this.directory, 'stderr'), 'utf8'));
+    assert.match(String(line), /^READY /, this.stderr());
+  }
+
+  stderr() {
+    return readFileSync(join(this.directory, 'stderr'), 'utf8');
   }
 
   /* A file of the state directory, as the server sees it: it may have mounts of its own. */
@@ -177,18 +181,20 @@ export class Creche {
       await this.endJobs();
       this.main.kill('SIGTERM');
       assert.equal(await Promise.race([this.ended, sleep(PATIENCE_MS, 'still runs', { ref: false })]), 0);
+      assert.doesNotMatch(this.stderr(), /ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:/);
     } finally {
       this.killAll();
       rmSync(this.directory, { recursive: true, force: true });
     }
   }
 
+  /* Nothing is left after a good end. */
   killAll() {
-    const all = [this.main.pid];
+    const all = this.main.exitCode === null && this.main.signalCode === null ? [this.main.pid] : [];
 
     for (let i = 0; i < all.length; i++)
       all.push(...children(all[i]));
-    if (this.main.exitCode === null && this.main.signalCode === null)
-      all.forEach((pid) => process.kill(pid, 'SIGKILL'));
+    for (const pid of all.filter((p) => !isDead(p)))
+      process.kill(pid, 'SIGKILL');
   }
 }
