@@ -16,6 +16,8 @@ static const struct err_info infos[ERR_KIND_COUNT] = {
         [ERR_UNAUTHENTICATED] = {401, "unauthenticated", "Unauthenticated",
                                  "Send 'Authorization: Bearer TOKEN'; the operator's token is in the file "
                                  "'token' of the state directory."},
+        [ERR_TOKEN_EXPIRED] = {401, "token_expired", "Token expired", "Mint a new one: POST /v1/tokens."},
+        [ERR_TOKEN_REVOKED] = {401, "token_revoked", "Token revoked", "Ask the operator for another one."},
         [ERR_FORBIDDEN] = {403, "forbidden", "Forbidden", "Use a credential that may do this."},
         [ERR_CROSS_ORIGIN] = {403, "cross_origin", "Cross-origin request refused",
                               "Call from the same origin, or from outside a browser."},
@@ -25,7 +27,8 @@ static const struct err_info infos[ERR_KIND_COUNT] = {
                              "Only the creator of a process may start it."},
         [ERR_DAEMON_NO_CHILDREN] = {403, "daemon_no_children", "Daemonic process",
                                     "Start the parent with \"daemon\": false if it shall have children."},
-        [ERR_NOT_FOUND] = {404, "not_found", "Not found", "GET /v1/processes lists what there is."},
+        [ERR_NOT_FOUND] = {404, "not_found", "Not found",
+                           "GET the list that it would be in, as /v1/processes, to see what there is."},
         [ERR_NO_PARENT] = {404, "no_parent", "No parent",
                            "The process was started by an operator, not by another process."},
         [ERR_NO_PROCESS] = {404, "no_process", "Not a process",

@@ -18,6 +18,8 @@ enum err_kind {
         ERR_INVALID_QUERY,
         ERR_BAD_REQUEST,
         ERR_UNAUTHENTICATED,
+        ERR_TOKEN_EXPIRED,
+        ERR_TOKEN_REVOKED,
         ERR_FORBIDDEN,
         ERR_CROSS_ORIGIN,
         ERR_NOT_PARENT,

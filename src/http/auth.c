@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/auth.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -43,18 +45,51 @@ static int check_token(const struct http_config *c, const char *token, struct ca
         return 0;
 }
 
-static int check_peer(int fd, struct caller *who, struct err *e)
+static int check_peer(const struct ucred peer, struct caller *who, struct err *e)
 {
-        struct ucred peer;
-        socklen_t n = sizeof(peer);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-                return err_set(e, ERR_INTERNAL, errno, "SO_PEERCRED");
         if (peer.uid != 0 && peer.uid != geteuid())
                 return err_set(e, ERR_FORBIDDEN, 0, "uid %u may not call: the server runs as uid %u",
                                (unsigned)peer.uid, (unsigned)geteuid());
         be_operator(who);
         snprintf(who->who, sizeof(who->who), "uid %u", (unsigned)peer.uid);
+        return 0;
+}
+
+static int peer_of(int fd, struct ucred *peer, struct err *e)
+{
+        socklen_t n = sizeof(*peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "SO_PEERCRED");
+        return 0;
+}
+
+/* A peer that is gone already has no address. */
+static void note_address(int fd, struct caller *who)
+{
+        struct sockaddr_storage at;
+        socklen_t n = sizeof(at);
+        char host[INET6_ADDRSTRLEN], port[8];
+
+        if (getpeername(fd, (struct sockaddr *)&at, &n) < 0 ||
+            getnameinfo((struct sockaddr *)&at, n, host, sizeof(host), port, sizeof(port),
+                        NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+                return;
+        snprintf(who->address, sizeof(who->address), at.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+                 port);
+}
+
+static int check_on_unix(const struct http_config *c, int fd, const char *authorization, struct caller *who,
+                         struct err *e)
+{
+        struct ucred peer;
+
+        if (peer_of(fd, &peer, e) < 0 ||
+            (authorization ? check_token(c, bearer(authorization), who, e) : check_peer(peer, who, e)) < 0)
+                return -1;
+        who->has_peer = true;
+        who->uid = peer.uid;
+        who->pid = peer.pid;
         return 0;
 }
 
@@ -69,16 +104,22 @@ int auth_check(const struct http_config *c, bool is_unix, int fd, const struct h
                 *who = (struct caller){0};
                 return 0;
         }
-        if (authorization)
-                return check_token(c, bearer(authorization), who, e);
         if (is_unix)
-                return check_peer(fd, who, e);
-        return err_set(e, ERR_UNAUTHENTICATED, 0, "no token was sent");
+                return check_on_unix(c, fd, authorization, who, e);
+        if (!authorization)
+                return err_set(e, ERR_UNAUTHENTICATED, 0, "no token was sent");
+        if (check_token(c, bearer(authorization), who, e) < 0)
+                return -1;
+        note_address(fd, who);
+        return 0;
 }
 
 int auth_may(const struct caller *who, unsigned scopes, struct err *e)
 {
-        if ((who->scopes & scopes) == scopes)
+        unsigned lacks = scopes & ~who->scopes;
+
+        if (!lacks)
                 return 0;
-        return err_set(e, ERR_FORBIDDEN, 0, "the token lacks a scope that this needs");
+        return err_set(e, ERR_FORBIDDEN, 0, "%s lacks the scope '%s'", who->who,
+                       scope_name((enum scope)(lacks & -lacks)));
 }

@@ -13,8 +13,10 @@
 
 #include "base/err.h"
 #include "base/strbuf.h"
+#include "model/audit.h"
 #include "model/process.h"
 #include "model/spec.h"
+#include "model/token.h"
 
 /** Read a launch request (CreateProcessRequest of the OpenAPI document). Returns 0 and a spec that is the
  * caller's, or -1 with @e set, ERR_INVALID with the pointer of the place. */
@@ -22,6 +24,15 @@ int codec_spec(const json_t *request, struct spec **out, struct err *e);
 
 /** Append the process object. @bytes: how much it has written so far, by stream. */
 void codec_process(struct strbuf *b, const struct process *p, const int64_t bytes[STREAM_COUNT]);
+
+/** Read a request for a token (MintTokenRequest). Its name is borrowed from @request. ERR_INVALID. */
+int codec_mint(const json_t *request, struct token *out, struct err *e);
+
+/** Append the token object; @text: the token itself, told once, or NULL. */
+void codec_token(struct strbuf *b, const struct token *t, const char *text);
+
+/** Append the entry of the audit trail. */
+void codec_audit(struct strbuf *b, const struct audit *a);
 
 /** Append the problem document of @e. @process: the object of the process that it is about, or NULL. */
 void codec_problem(struct strbuf *b, const struct err *e, const char *process);

@@ -9,11 +9,16 @@
 
 #include "http/document.h"
 #include "http/request.h"
+#include "model/filter.h"
 #include "routes.h"
 
 /** The body as an object, empty when there is none; with nothing but the members that are declared. Owned by the
  * caller, also after a failure. */
 int handle_body(struct request *r, json_t **out, struct err *e);
+/** order, limit and cursor of the query. */
+int handle_page(const struct query *q, struct page *out, struct err *e);
+/** Append "],\"next\":...}", the end of a page whose last row is @last; @more: there are more. */
+void handle_page_end(struct strbuf *b, int64_t last, bool more);
 /** Always returns -1. */
 int handle_no_memory(struct err *e);
 /** A continuation: answer 200 with the process r->id. */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "http/reply.h"
+#include "registry/access.h"
 
 /* A log that is being read. */
 struct log_read {
@@ -122,6 +123,8 @@ static ssize_t read_log(void *cls, uint64_t pos, char *buf, size_t max)
         (void)pos;
         if (l->at == l->end)
                 return MHD_CONTENT_READER_END_OF_STREAM;
+        if (registry_recheck(request_registry(r), &r->caller, NULL) < 0)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
         if ((int64_t)max > l->end - l->at)
                 max = (size_t)(l->end - l->at);
         /* First what says that there is more, then the reading, so that nothing falls between. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "http/base64.h"
 #include "http/reply.h"
 
 /* The model knows nothing of the document. */
@@ -113,7 +112,6 @@ static void add_one(const struct process *p, void *arg)
 static void write_list(struct request *r)
 {
         struct list_request *l = r->state;
-        char cursor[CURSOR_MAX];
         struct err e = {0};
         int more;
 
@@ -123,10 +121,7 @@ static void write_list(struct request *r)
                 reply_problem(r, &e);
                 return;
         }
-        if (more)
-                strbuf_printf(&l->body, "],\"next\":\"%s\"}", cursor_text(l->last, cursor));
-        else
-                strbuf_str(&l->body, "],\"next\":null}");
+        handle_page_end(&l->body, l->last, more);
         reply_json(r, MHD_HTTP_OK, &l->body);
 }
 
@@ -202,17 +197,13 @@ static int parse_labels(struct query *q, struct process_filter *f, struct err *e
 
 static int parse_page(const struct query *q, struct process_filter *f, struct err *e)
 {
-        const char *order = query_get(q, "order"), *cursor = query_get(q, "cursor");
-        int64_t limit = FILTER_LIMIT_DEFAULT;
+        struct page page;
 
-        if (order && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0)
-                return err_set(e, ERR_INVALID_QUERY, 0, "'order' must be asc or desc");
-        f->ascending = order && *order == 'a';
-        if (cursor && !(f->after = cursor_parse(cursor)))
-                return err_set(e, ERR_INVALID_QUERY, 0, "'cursor' is not the 'next' of a page");
-        if (query_int(q, "limit", 1, FILTER_LIMIT_MAX, &limit, e) < 0)
+        if (handle_page(q, &page, e) < 0)
                 return -1;
-        f->limit = (size_t)limit;
+        f->ascending = page.ascending;
+        f->after = page.after;
+        f->limit = page.limit;
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "http/reply.h"
+#include "registry/access.h"
 
 /* The pipe stands in r->pipe_fd, where request_park() finds it. */
 static void close_pipe(void *state)
@@ -37,6 +38,8 @@ ptrdiff_t receive_write_stdin(struct request *r, const char *data, size_t n, str
 {
         size_t done = 0;
 
+        if (registry_recheck(request_registry(r), &r->caller, e) < 0)
+                return -1;
         while (done < n) {
                 ssize_t w = sys_write(r->pipe_fd, data + done, n - done);
 
@@ -59,7 +62,9 @@ void handle_write_stdin(struct request *r)
 
         query_bool(&r->query, "eof", &eof, NULL);
         closep(&r->pipe_fd);
-        if (eof && registry_stdin_close(request_registry(r), &r->caller, r->id, &e) < 0)
+        if (registry_recheck(request_registry(r), &r->caller, &e) < 0)
+                reply_problem(r, &e);
+        else if (eof && registry_stdin_close(request_registry(r), &r->caller, r->id, &e) < 0)
                 reply_problem(r, &e);
         else
                 reply_empty(r, MHD_HTTP_NO_CONTENT);

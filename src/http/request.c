@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/auth.h"
 #include "http/reply.h"
+#include "registry/access.h"
 #include "routes.h"
 
 /* How much is read of a body that is refused, so that the client gets to the answer; and how long a body
@@ -278,7 +279,12 @@ static void handle(struct request *r)
 /* An operation is done. */
 static void go_on(struct request *r)
 {
-        if (r->ticket.err.kind != ERR_NONE)
+        struct err e = {0};
+
+        /* Who waited may have lost his token meanwhile. What is done already is answered as it is. */
+        if (r->patient && registry_recheck(request_registry(r), &r->caller, &e) < 0)
+                reply_problem(r, &e);
+        else if (r->ticket.err.kind != ERR_NONE)
                 reply_problem_of(r, &r->ticket.err, r->ticket.id);
         else
                 r->then(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* model/filter.h
- * Which processes a list shall show, and where a page of it begins.
+ * Which rows a list shall show, and where a page of it begins.
  */
 #ifndef CRECHE_MODEL_FILTER_H
 #define CRECHE_MODEL_FILTER_H
@@ -32,5 +32,12 @@ struct process_filter {
         {                                                                                                    \
                 .daemon = -1, .parent = -1, .start_method = -1, .limit = FILTER_LIMIT_DEFAULT                \
         }
+
+/* Which rows of a list by id are wanted. */
+struct page {
+        bool ascending; /* newest first otherwise */
+        int64_t after;  /* the id that the page follows; 0: from the beginning */
+        size_t limit;
+};
 
 #endif

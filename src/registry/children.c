@@ -38,6 +38,7 @@ void child_unref(struct child *c)
         closep(&c->pidfd);
         closep(&c->stdin_fd);
         process_done(&c->rec);
+        free(c->stdin_by);
         free(c);
 }
 

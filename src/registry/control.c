@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to a process: signals, its stdin, its name, close, delete. */
+/* What is done to a process: signals, its name, close, delete. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -29,6 +27,9 @@ struct control_op {
         int64_t id;
         int signo;
         bool tree, wake;
+        bool dead;        /* the process itself has ended */
+        const char *verb; /* static */
+        struct actor actor;
         char *text;             /* requested_by, or a name */
         struct process *respec; /* PATCH: the launch part of a record */
         char *request;
@@ -52,7 +53,8 @@ static void op_freep(struct control_op **op)
         op_free(*op);
 }
 
-static struct control_op *op_new(struct registry *r, int64_t id, struct ticket *t)
+static struct control_op *op_new(struct registry *r, const struct caller *who, int64_t id, const char *verb,
+                                 struct ticket *t)
 {
         struct control_op *op = calloc(1, sizeof(*op));
 
@@ -64,6 +66,8 @@ static struct control_op *op_new(struct registry *r, int64_t id, struct ticket *
         op->registry = r;
         op->ticket = t;
         op->id = id;
+        op->verb = verb;
+        op->actor = caller_actor(who);
         return op;
 }
 
@@ -75,6 +79,12 @@ static void op_finish(struct control_op *op, const struct err *e)
                 t->err = *e;
         op_free(op);
         t->done(t);
+}
+
+/* The change is made: who made it. */
+static int op_audit(const struct control_op *op, struct db *db, struct err *e)
+{
+        return audit_process(db, &op->actor, op->verb, op->id, NULL, AUDIT_DONE, e);
 }
 
 static int op_submit(struct control_op **op, int (*run)(struct store_job *, struct db *, struct err *),
@@ -139,11 +149,29 @@ static bool deliver_to_survivors(struct registry *r, int64_t id, int signo, bool
         return delivered;
 }
 
+/* "SIGTERM tree" */
+static const char *signal_detail(const struct control_op *op, char out[AUDIT_DETAIL_MAX])
+{
+        snprintf(out, AUDIT_DETAIL_MAX, "%s%s", signal_name(op->signo), op->tree ? " tree" : "");
+        return out;
+}
+
 static int requested_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct control_op *op = container_of(job, struct control_op, job);
 
-        return record_requested(db, op->id, op->text, e) < 0 ? -1 : 0;
+        char detail[AUDIT_DETAIL_MAX];
+
+        if (record_requested(db, op->id, op->text, e) < 0)
+                return -1;
+        return audit_process(db, &op->actor, op->verb, op->id, signal_detail(op, detail), AUDIT_ASKED, e);
+}
+
+static void warn_unrecorded(const struct control_op *op, const struct err *e)
+{
+        if (e)
+                log_warn("process.request_not_recorded", "id=%" PRId64 " error=%s", op->id,
+                         log_quote(e->msg));
 }
 
 static void requested_done(struct store_job *job, const struct err *e)
@@ -151,9 +179,7 @@ static void requested_done(struct store_job *job, const struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
 
         /* A full disk must not keep anybody from killing: the request is told with the exit, if there is room. */
-        if (e)
-                log_warn("process.request_not_recorded", "id=%" PRId64 " error=%s", op->id,
-                         log_quote(e->msg));
+        warn_unrecorded(op, e);
         KILLPOINT("signal.recorded");
         op->ticket->delivered = deliver(op->child, op->signo, op->tree, op->wake);
         KILLPOINT("signal.sent");
@@ -176,23 +202,60 @@ static int signal_absent(struct registry *r, const struct caller *who, int64_t i
         return 0;
 }
 
-/* Who asked goes to the disk before the signal goes out: a crash between the two repeats nothing; the other way
- * round, a process that we stopped would look as if it had died by itself. */
-static int note_and_send(struct registry *r, struct child *c, const char *by, int signo, bool tree, bool wake,
-                         struct ticket *t)
+/* The answer shows the end of the process, if it has ended: whoever asked was seen to be allowed to see it. */
+static void survivors_done(struct store_job *job, const struct err *e)
 {
-        CLEANUP(op_freep) struct control_op *op = op_new(r, c->rec.id, t);
+        static const struct caller anyone = {0};
+        struct control_op *op = container_of(job, struct control_op, job);
+        struct registry *r = op->registry;
+        struct ticket *t = op->ticket;
+        int64_t id = op->id;
+        bool dead = op->dead;
+
+        warn_unrecorded(op, e);
+        t->delivered = deliver_to_survivors(r, id, op->signo, op->wake);
+        op_free(op);
+        if (!dead || registry_wait(r, &anyone, id, 0, t) <= 0)
+                t->done(t);
+}
+
+/* Who asked goes to the disk before the signal goes out: a crash between the two repeats nothing; the other way
+ * round, a process that we stopped would look as if it had died by itself. @op is taken. */
+static int note_and_send(struct control_op *op, struct child *c, bool dead)
+{
+        op->dead = dead;
+        if (!c || dead)
+                return op_submit(&op, requested_run, survivors_done);
+        op->child = child_ref(c);
+        return op_submit(&op, requested_run, requested_done);
+}
+
+/* One that asks for no end waits for no commit. */
+static void send_at_once(struct control_op *op, struct child *c, bool dead)
+{
+        char detail[AUDIT_DETAIL_MAX];
+
+        audit_note(op->registry, &op->actor, op->verb, op->id, signal_detail(op, detail), AUDIT_ASKED);
+        op->ticket->delivered = c && !dead ? deliver(c, op->signo, op->tree, op->wake)
+                                           : deliver_to_survivors(op->registry, op->id, op->signo, op->wake);
+}
+
+static struct control_op *signal_op(struct registry *r, const struct caller *who, int64_t id, int signo,
+                                    const char *verb, bool tree, struct ticket *t)
+{
+        CLEANUP(op_freep) struct control_op *op = op_new(r, who, id, verb, t);
 
         if (!op)
-                return -1;
-        op->text = strdup(by);
-        if (!op->text)
-                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
-        op->child = child_ref(c);
+                return NULL;
         op->signo = signo;
         op->tree = tree;
-        op->wake = wake;
-        return op_submit(&op, requested_run, requested_done);
+        op->wake = wakes(signo, verb);
+        if (asprintf(&op->text, "%s by %s", verb, who->who) < 0) {
+                op->text = NULL;
+                err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
+        return TAKE_PTR(op);
 }
 
 /* Under the lock: @id as one that can be signalled, referenced; NULL: it is not in the table. */
@@ -207,12 +270,12 @@ static struct child *find_target(struct registry *r, const struct caller *who, i
 int registry_signal(struct registry *r, const struct caller *who, int64_t id, int signo, const char *verb,
                     bool tree, struct ticket *t)
 {
+        CLEANUP(op_freep) struct control_op *op = signal_op(r, who, id, signo, verb, tree, t);
         CLEANUP(child_unrefp) struct child *c = NULL;
-        char by[160];
-        bool dead = false, starting = false, wake = wakes(signo, verb);
+        bool dead = false, starting = false;
 
-        t->id = id;
-        snprintf(by, sizeof(by), "%s by %s", verb, who->who);
+        if (!op)
+                return -1;
         pthread_mutex_lock(&r->lock);
         c = find_target(r, who, id);
         if (c) {
@@ -220,7 +283,7 @@ int registry_signal(struct registry *r, const struct caller *who, int64_t id, in
                 dead = child_is_dead(c);
                 if (!dead && !starting && signal_asks_for_the_end(signo)) {
                         free(c->rec.requested_by);
-                        c->rec.requested_by = strdup(by);
+                        c->rec.requested_by = strdup(op->text);
                 }
         }
         pthread_mutex_unlock(&r->lock);
@@ -228,15 +291,13 @@ int registry_signal(struct registry *r, const struct caller *who, int64_t id, in
                 return -1;
         if (starting)
                 return err_set(&t->err, ERR_TRY_AGAIN, 0, "process %" PRId64 " is just being started", id);
-        if (!c || dead)
-                t->delivered = tree && deliver_to_survivors(r, id, signo, wake);
-        if (dead) /* answer with its end */
-                return registry_wait(r, who, id, 0, t);
-        if (c && signal_asks_for_the_end(signo))
-                return note_and_send(r, c, by, signo, tree, wake, t);
-        if (c)
-                t->delivered = deliver(c, signo, tree, wake);
-        return 0;
+        if ((c && !dead) || (tree && leaves_populated(r->leaves, id))) {
+                if (!signal_asks_for_the_end(signo))
+                        send_at_once(op, c, dead);
+                else
+                        return note_and_send(TAKE_PTR(op), c, dead);
+        }
+        return dead ? registry_wait(r, who, id, 0, t) : 0; /* the answer shows its end */
 }
 
 /* Close and delete: a process that is dead already may just not be recorded as such. */
@@ -273,6 +334,8 @@ static int close_run(struct store_job *job, struct db *db, struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
         int rc = record_close(db, op->id, &op->was, e);
 
+        if (rc == 0)
+                return op_audit(op, db, e);
         return rc == 1 && process_state_is_open(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
 }
 
@@ -292,6 +355,8 @@ static int delete_run(struct store_job *job, struct db *db, struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
         int rc = record_delete(db, op->id, &op->was, e);
 
+        if (rc == 0)
+                return op_audit(op, db, e);
         return rc == 1 && process_state_is_open(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
 }
 
@@ -315,11 +380,11 @@ static void settled_then(struct ticket *inner)
         store_submit(op->registry->store, &op->job);
 }
 
-static int end_of_life(struct registry *r, const struct caller *who, int64_t id,
+static int end_of_life(struct registry *r, const struct caller *who, int64_t id, const char *verb,
                        int (*run)(struct store_job *, struct db *, struct err *),
                        void (*done)(struct store_job *, const struct err *), struct ticket *t)
 {
-        CLEANUP(op_freep) struct control_op *op = op_new(r, id, t);
+        CLEANUP(op_freep) struct control_op *op = op_new(r, who, id, verb, t);
         struct control_op *submitted;
         int rc;
 
@@ -341,12 +406,12 @@ static int end_of_life(struct registry *r, const struct caller *who, int64_t id,
 
 int registry_close(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
 {
-        return end_of_life(r, who, id, close_run, close_done, t);
+        return end_of_life(r, who, id, "close", close_run, close_done, t);
 }
 
 int registry_delete(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
 {
-        return end_of_life(r, who, id, delete_run, delete_done, t);
+        return end_of_life(r, who, id, "delete", delete_run, delete_done, t);
 }
 
 int registry_request(struct registry *r, const struct caller *who, int64_t id, const char *again, char **body,
@@ -385,10 +450,13 @@ static int update_run(struct store_job *job, struct db *db, struct err *e)
                         return rc < 0 ? -1
                                       : err_set(e, ERR_ALREADY_STARTED, 0, "process has already started");
         }
-        if (!op->text)
-                return 0;
-        rc = record_rename(db, op->id, op->text, e);
-        return rc == 1 ? err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, op->id) : rc;
+        if (op->text) {
+                rc = record_rename(db, op->id, op->text, e);
+                if (rc)
+                        return rc < 0 ? -1
+                                      : err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, op->id);
+        }
+        return op_audit(op, db, e);
 }
 
 static void update_done(struct store_job *job, const struct err *e)
@@ -438,7 +506,7 @@ static int take_respec(struct control_op *op, const struct caller *who, struct s
 int registry_update(struct registry *r, const struct caller *who, int64_t id, const char *name,
                     struct spec *spec, const char *body, struct ticket *t)
 {
-        CLEANUP(op_freep) struct control_op *op = op_new(r, id, t);
+        CLEANUP(op_freep) struct control_op *op = op_new(r, who, id, "update", t);
         CLEANUP(spec_freep) struct spec *owned = spec;
         CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
 
@@ -455,69 +523,4 @@ int registry_update(struct registry *r, const struct caller *who, int64_t id, co
         if (name && !op->text)
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         return op_submit(&op, update_run, update_done);
-}
-
-/* Under the lock: @id as one whose stdin can be used. */
-static struct child *find_stdin(struct registry *r, const struct caller *who, int64_t id)
-{
-        struct child *c = table_find(r, id);
-
-        return c && c->durable && caller_sees(who, &c->rec) && c->rec.state == PROCESS_STARTED ? c : NULL;
-}
-
-static int no_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e)
-{
-        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, e);
-
-        if (!p)
-                return -1;
-        if (p->state == PROCESS_CLOSED)
-                return err_set(e, ERR_CLOSED, 0, "process object is closed");
-        if (p->state == PROCESS_INITIAL || p->state == PROCESS_STARTING)
-                return err_set(e, ERR_NOT_STARTED, 0, "process %" PRId64 " has not been started", id);
-        if (process_state_is_ended(p->state))
-                return err_set(e, ERR_STOPPED, 0, "process %" PRId64 " has ended", id);
-        return err_set(e, ERR_NO_STDIN, 0,
-                       "the standard input of process %" PRId64 " is no pipe, or was closed", id);
-}
-
-int registry_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e)
-{
-        struct child *c;
-        int fd = -1, errnum = 0;
-
-        pthread_mutex_lock(&r->lock);
-        c = find_stdin(r, who, id);
-        if (c && c->stdin_fd >= 0) {
-                fd = fcntl(c->stdin_fd, F_DUPFD_CLOEXEC, 3);
-                errnum = errno;
-        }
-        pthread_mutex_unlock(&r->lock);
-        if (fd >= 0)
-                return fd;
-        return errnum ? err_set(e, ERR_TRY_AGAIN, errnum, "opening the standard input")
-                      : no_stdin(r, who, id, e);
-}
-
-/* An end of file that was acknowledged is one, even if we are killed at once. */
-int registry_stdin_close(struct registry *r, const struct caller *who, int64_t id, struct err *e)
-{
-        bool closed = false, stuck = false;
-        struct child *c;
-
-        pthread_mutex_lock(&r->lock);
-        c = find_stdin(r, who, id);
-        if (c && c->stdin_fd >= 0) {
-                stuck = c->kept_stdin && peers_drop_stdin(r, id) < 0;
-                closed = !stuck;
-        }
-        if (closed) {
-                KILLPOINT("stdin.dropped");
-                closep(&c->stdin_fd);
-                c->kept_stdin = false;
-        }
-        pthread_mutex_unlock(&r->lock);
-        if (stuck)
-                return err_set(e, ERR_TRY_AGAIN, 0, "creche-init has no time");
-        return closed ? 0 : no_stdin(r, who, id, e);
 }

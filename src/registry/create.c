@@ -85,7 +85,8 @@ static bool fill_record(struct process *p, struct spec *s, const struct account 
         return p->cwd != NULL;
 }
 
-static struct start_op *op_new(struct registry *r, struct spec *spec, struct ticket *t)
+static struct start_op *op_new(struct registry *r, const struct caller *who, struct spec *spec,
+                               struct ticket *t)
 {
         struct start_op *op = calloc(1, sizeof(*op));
 
@@ -96,6 +97,7 @@ static struct start_op *op_new(struct registry *r, struct spec *spec, struct tic
                 return NULL;
         }
         op->registry = r;
+        op->actor = caller_actor(who);
         op->spec = spec;
         op->ticket = t;
         return op;
@@ -263,6 +265,15 @@ void start_op_leave_table(struct start_op *op, const struct err *e)
         table_left(r);
 }
 
+/* What will come of a start, its process tells. */
+static int audit_start(const struct start_op *op, struct db *db, struct err *e)
+{
+        bool start = op->spec->start || op->was_initial;
+
+        return audit_process(db, &op->actor, start ? "start" : "create", op->child->rec.id, NULL,
+                             start ? AUDIT_ASKED : AUDIT_DONE, e);
+}
+
 static int create_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct start_op *op = container_of(job, struct start_op, job);
@@ -270,13 +281,16 @@ static int create_run(struct store_job *job, struct db *db, struct err *e)
                 .request = op->request, .idempotency_key = op->key, .fingerprint = op->fingerprint};
         int rc = look_up_key(db, op, &x, e);
 
-        if (op->claimed)
+        if (op->claimed) {
+                if (audit_start(op, db, e) < 0)
+                        return -1;
                 enter_table(op);
+        }
         if (rc)
                 return rc < 0 ? -1 : 0;
         if (name_child(db, &op->child->rec, op->parent_identity, e) < 0)
                 return -1;
-        if (record_insert(db, &op->child->rec, &x, e) < 0)
+        if (record_insert(db, &op->child->rec, &x, e) < 0 || audit_start(op, db, e) < 0)
                 return -1;
         if (op->spec->start)
                 enter_table(op);
@@ -389,7 +403,7 @@ static int take_idempotency(struct start_op *op, const struct idempotency *idem,
 int registry_create(struct registry *r, const struct caller *who, struct spec *spec, const char *body,
                     const struct idempotency *idem, struct ticket *t)
 {
-        CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
+        CLEANUP(op_freep) struct start_op *op = op_new(r, who, spec, t);
         struct start_op *submitted;
 
         if (!op || (spec->start && may_start(op, who, &t->err) < 0) ||
@@ -411,8 +425,11 @@ static int claim_run(struct store_job *job, struct db *db, struct err *e)
         struct start_op *op = container_of(job, struct start_op, job);
         int rc = record_claim(db, &op->child->rec, e);
 
-        if (rc == 0)
+        if (rc == 0) {
+                if (audit_start(op, db, e) < 0)
+                        return -1;
                 enter_table(op);
+        }
         return rc == 1 ? err_set(e, ERR_ALREADY_STARTED, 0, "cannot start a process twice") : rc;
 }
 
@@ -445,7 +462,7 @@ static int may_start_created(struct start_op *op, const struct caller *who, cons
 int registry_start(struct registry *r, const struct caller *who, int64_t id, struct spec *spec,
                    struct ticket *t)
 {
-        CLEANUP(op_freep) struct start_op *op = op_new(r, spec, t);
+        CLEANUP(op_freep) struct start_op *op = op_new(r, who, spec, t);
         CLEANUP(process_freep) struct process *p = NULL;
         struct start_op *submitted;
 

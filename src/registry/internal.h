@@ -11,10 +11,13 @@
  *   exits.c      the one terminal transition: seen, recorded, told, reaped (in this order)
  *   reaper.c     the thread that sees: epoll over pidfds, peers and timers
  *   peers.c      creche-init and the forkservers, parents of children that are not ours
- *   control.c    signals, stdin, close, delete, rename
+ *   control.c    signals, close, delete, rename
+ *   stdin.c      the standard input
  *   views.c      show, list, active_children
  *   recover.c    what the last daemon left
  *   anew.c       what a daemon finds that has executed itself anew
+ *   tokens.c     tokens that are minted; token_table.c: those that may be used
+ *   audit.c      the audit trail
  *   registry.c   open, shut, authkeys
  *
  * One lock, registry->lock, guards the table, the records in it, the waiters, the timers and the outbox. It
@@ -31,11 +34,13 @@
 #include "base/zombie.h"
 #include "registry/lifecycle.h"
 #include "registry/registry.h"
+#include "registry/token_table.h"
 #include "start/account.h"
 #include "start/forkserver.h"
 #include "start/journal.h"
 #include "start/leaves.h"
 #include "start/start.h"
+#include "store/audit.h"
 #include "store/records.h"
 #include "store/store.h"
 
@@ -43,6 +48,7 @@ enum {
         BUCKETS = 16384, /* of the tables by id and by pid */
         STARTERS = 2,    /* two scale almost linearly on two cores; each blocks until its child has exec'ed */
         SECRET_BYTES = 32,
+        AUDIT_DETAIL_MAX = 32,
         FORKSERVERS_MAX = 8, /* alive or dying at the same time */
 };
 
@@ -86,6 +92,7 @@ struct child {
         struct journal_slot *unexeced; /* of an adopted one that had not exec'ed; never changes */
         int stdin_fd;                  /* -1: none */
         bool kept_stdin;               /* creche-init holds a duplicate */
+        char *stdin_by;                /* who opened it last */
         struct list waiters;
         struct timer timer; /* timeout, then grace; or the next try to record its end */
         struct store_job started, ended;
@@ -111,6 +118,7 @@ struct registry {
         struct leaves *leaves;  /* NULL: there are none */
         struct account account; /* the daemon's own */
         struct boot boot;
+        struct token_table tokens; /* a lock of its own */
         _Atomic int64_t next_id;
         pid_t init_pid;
 
@@ -217,6 +225,7 @@ struct start_op {
         struct child *child;
         struct spec *spec;
         struct account account;
+        struct actor actor;
         struct ticket *ticket;
         char *request; /* JSON: of a created process */
         char *key;     /* Idempotency-Key; NULL: none */
@@ -301,6 +310,20 @@ void anew_reap(struct registry *r);
 /* By the reaper. */
 void anew_stray_ended(struct source *source);
 void anew_forget(struct registry *r);
+
+/* tokens.c */
+int registry_tokens_load(struct registry *r, struct err *e);
+/* The caller of the token @text, which begins like one. ERR_UNAUTHENTICATED, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED. */
+int registry_token_use(struct registry *r, const char *text, struct caller *who, struct err *e);
+
+/* audit.c */
+/* Within a transaction: @a did @verb to @process. @detail: NULL, or a few words more. */
+int audit_process(struct db *db, const struct actor *a, const char *verb, int64_t process, const char *detail,
+                  const char *outcome, struct err *e);
+/* The same where nothing else is written: nobody waits for it, and who is killed in the next milliseconds has
+ * not told it. @verb, @outcome: static strings. */
+void audit_note(struct registry *r, const struct actor *a, const char *verb, int64_t process,
+                const char *detail, const char *outcome);
 
 /* registry.c */
 void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size);

@@ -25,6 +25,8 @@ static int undo_run(struct store_job *job, struct db *db, struct err *e)
                 rc = record_unstarted(db, id, e);
         else
                 rc = record_discard(db, id, e);
+        if (rc == 0)
+                rc = audit_process(db, &op->actor, "start", id, NULL, AUDIT_UNDONE, e);
         return rc < 0 ? -1 : 0;
 }
 

@@ -35,7 +35,13 @@ struct unstarted_op {
 
 static int unstarted_run(struct store_job *job, struct db *db, struct err *e)
 {
-        return record_unstarted(db, container_of(job, struct unstarted_op, job)->id, e) < 0 ? -1 : 0;
+        static const struct actor creche = {.who = "creche"};
+        int64_t id = container_of(job, struct unstarted_op, job)->id;
+        int rc = record_unstarted(db, id, e);
+
+        if (rc == 0)
+                rc = audit_process(db, &creche, "start", id, NULL, AUDIT_UNDONE, e);
+        return rc < 0 ? -1 : 0;
 }
 
 static void unstarted_done(struct store_job *job, const struct err *e)

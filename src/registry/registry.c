@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/sys.h"
+#include "registry/access.h"
 #include "registry/internal.h"
 
 enum { MAC_BYTES = 32, AUTHKEY_MAX = 128 };
@@ -41,6 +42,7 @@ static struct registry *allocate(const struct registry_config *config)
         list_init(&r->settlers[1]);
         list_init(&r->settlers_new);
         list_init(&r->settlers_heard);
+        token_table_init(&r->tokens);
         pthread_mutex_init(&r->lock, NULL);
         pthread_mutex_init(&r->queue_lock, NULL);
         pthread_cond_init(&r->queue_wake, NULL);
@@ -100,7 +102,7 @@ static int open_all(struct registry *r, struct err *e)
         boot->pid_ns = procfs_pid_ns();
         if (procfs_boot_id(boot->boot_id, sizeof(boot->boot_id), e) < 0 ||
             account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
-            open_files(r, boot, e) < 0)
+            open_files(r, boot, e) < 0 || registry_tokens_load(r, e) < 0)
                 return -1;
         if (open_leaves(r, e) < 0)
                 return -1;
@@ -157,6 +159,7 @@ void registry_shut(struct registry *r)
         closep(&r->epfd);
         closep(&r->wakefd);
         closep(&r->ended_fd);
+        token_table_done(&r->tokens);
         pthread_mutex_destroy(&r->lock);
         pthread_mutex_destroy(&r->queue_lock);
         pthread_cond_destroy(&r->queue_wake);
@@ -269,6 +272,8 @@ int registry_authenticate(struct registry *r, const char *token, struct caller *
         int64_t id = 0;
         bool ok = false;
 
+        if (!strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)))
+                return registry_token_use(r, token, who, e);
         if (sscanf(token, AUTHKEY_PREFIX "%18" SCNd64, &id) != 1)
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown");
         pthread_mutex_lock(&r->lock);

@@ -159,7 +159,8 @@ int registry_list(struct registry *r, const struct caller *who, const struct pro
 int registry_active_children(struct registry *r, const struct caller *who, process_show_fn show, void *arg,
                              struct err *e);
 
-/** The caller whose authkey is @token. ERR_UNAUTHENTICATED: it is none, or its process has ended. */
+/** The caller whose authkey is @token, or to whom it was minted. ERR_UNAUTHENTICATED: it is neither, or its process
+ * has ended; ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED. */
 int registry_authenticate(struct registry *r, const char *token, struct caller *who, struct err *e);
 
 /** Fingerprint of a request body for struct idempotency: keyed, so that it tells nothing of secrets in it. */

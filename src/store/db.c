@@ -129,6 +129,12 @@ void db_bind_blob(sqlite3_stmt *s, const char *name, const void *blob, int n)
         sqlite3_bind_blob(s, parameter(s, name), blob, n, SQLITE_STATIC);
 }
 
+void db_bind_page(sqlite3_stmt *s, const struct page *page)
+{
+        db_bind_int(s, ":after", page->after ? page->after : page->ascending ? 0 : INT64_MAX);
+        db_bind_int(s, ":limit", (int64_t)page->limit + 1);
+}
+
 int db_step(struct db *db, sqlite3_stmt *s, struct err *e)
 {
         switch (sqlite3_step(s)) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/filter.h"
 #include "model/process.h"
 #include "sql.h"
 
@@ -24,6 +25,7 @@ struct db {
         int64_t tally[PROCESS_STATE_COUNT];
         int64_t main_children, main_children_stored;
         int64_t boot;   /* boot.id of this boot and pid namespace */
+        bool full;      /* the disk is, and only what ends something is written */
         int wal_frames; /* in the write-ahead log after the last commit */
 };
 
@@ -42,6 +44,8 @@ void db_bind_text(sqlite3_stmt *s, const char *name, const char *text);
 void db_bind_int(sqlite3_stmt *s, const char *name, int64_t v);
 void db_bind_int_or_null(sqlite3_stmt *s, const char *name, int64_t v); /* NULL for 0 */
 void db_bind_blob(sqlite3_stmt *s, const char *name, const void *blob, int n);
+/** :after and :limit of a list by id; one row more than the limit says that there are more. */
+void db_bind_page(sqlite3_stmt *s, const struct page *page);
 
 /** One step. Returns 1 with a row, 0 when it is done (and reset), -1 with @e set. */
 int db_step(struct db *db, sqlite3_stmt *s, struct err *e);

@@ -88,10 +88,7 @@ static void labels_json(struct strbuf *b, const struct process_filter *f)
 static void bind_filter(sqlite3_stmt *q, const struct process_filter *f, const char *states,
                         const char *labels)
 {
-        int64_t first = f->ascending ? 0 : INT64_MAX;
-
-        db_bind_int(q, ":after", f->after ? f->after : first);
-        db_bind_int(q, ":limit", (int64_t)f->limit + 1);
+        db_bind_page(q, &(struct page){f->ascending, f->after, f->limit});
         db_bind_int(q, ":states", f->states);
         db_bind_text(q, ":state_names", states);
         db_bind_text(q, ":name", f->name);

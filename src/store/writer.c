@@ -74,6 +74,7 @@ static int run_job(struct writer *w, struct store_job *job, struct err *e)
                 keep_error(job, &own);
                 return 0;
         }
+        db->full = w->full;
         memcpy(tally, db->tally, sizeof(tally));
         if (run_simple(db, SQL_SAVEPOINT, e) < 0)
                 return -1;

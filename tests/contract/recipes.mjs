@@ -59,9 +59,19 @@ export class World {
     return (await this.start({ argv: ['true'] }, as)).id;
   }
 
+  /* A token, as it is minted. */
+  async token(more = {}) {
+    return this.creche.ask('POST', '/v1/tokens', { json: { name: 'contract', scopes: ['read'], ...more } });
+  }
+
+  /* Something that the path of the operation can name. */
+  async subject(op) {
+    return op.path.startsWith('/v1/tokens/') ? (await this.token()).id : this.ended();
+  }
+
   /* Sends the operation with what it asks for, unless told otherwise. */
   async call(op, { id, query = '', ...options } = {}) {
-    const path = op.path.replace(`{${op.pathParameter}}`, id ?? (op.pathParameter ? await this.ended() : ''));
+    const path = op.path.replace(`{${op.pathParameter}}`, id ?? (op.pathParameter ? await this.subject(op) : ''));
     const body = 'json' in options || 'body' in options || !Object.keys(op.content).length ? {} : await this.body(op, id);
 
     return this.creche.request(op.method, path + query, { ...body, ...options });
@@ -99,12 +109,24 @@ const COMMON = {
   201: (world, op) => world.call(op),
   204: (world, op) => world.call(op),
 
-  304: async (world, op) => unchanged(world, op, { id: op.pathParameter && await world.ended() }),
+  304: async (world, op) => unchanged(world, op, { id: op.pathParameter && await world.subject(op) }),
 
   invalid_query: (world, op) => world.call(op, { query: '?nonsense=1' }),
   bad_request: (world, op) => world.call(op, { headers: { 'Transfer-Encoding': 'gzip' } }),
   unauthenticated: (world, op) => world.call(op, op.isPublic
     ? { headers: { Authorization: 'Bearer nonsense' } } : { tcp: true }),
+  async token_expired(world, op) {
+    const { token, expires_at: at } = await world.token({ expires_in: 0.001 });
+
+    await until(async () => Date.now() > Date.parse(at) + 1, 'it has expired');
+    return world.call(op, { headers: { Authorization: `Bearer ${token}` } });
+  },
+  async token_revoked(world, op) {
+    const { id, token } = await world.token();
+
+    await world.creche.ask('DELETE', `/v1/tokens/${id}`);
+    return world.call(op, { headers: { Authorization: `Bearer ${token}` } });
+  },
   cross_origin: (world, op) => world.call(op, { headers: { Origin: 'http://example.com' } }),
   not_found: (world, op) => world.call(op, { id: 4711000 }),
   malformed: (world, op) => world.call(op, { body: '{"argv": [' }),

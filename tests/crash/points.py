@@ -12,6 +12,7 @@ import signal
 import time
 
 from arena import Arena
+from client import Broken, Client, Stuck
 from powercut import private_mounts, run, why_not
 from server import is_dead, kill, reap_orphans, wait_for
 
@@ -100,6 +101,17 @@ def run_out_of_files(arena):
         pass
 
 
+def mint_and_revoke(arena):
+    client = Client(arena.server.socket)
+    try:
+        _, token = client.call("POST", "/v1/tokens", body={"name": "storm", "scopes": ["read"]})
+        client.call("DELETE", f"/v1/tokens/{token['id']}")
+    except (Broken, Stuck, KeyError):
+        pass  # who answers has died of it
+    finally:
+        client.close()
+
+
 def first(name, then=nothing):
     """Something dies at another point before."""
 
@@ -142,6 +154,8 @@ TRIGGERS = {
     "restart.exec": hang_up,
     "start.undo": run_out_of_files,
     "start.undone": run_out_of_files,
+    "token.minted": mint_and_revoke,
+    "token.revoked": mint_and_revoke,
     "init.fork": kill_daemon,
     "init.forked": kill_daemon,
     "init.exec": kill_daemon,
