@@ -21,13 +21,10 @@ void reply_header(struct request *r, const char *name, const char *value)
                 MHD_add_response_header(r->response, name, value);
 }
 
-/* Take @response, and say what is true of each answer. */
 static void answer(struct request *r, int status, struct MHD_Response *response)
 {
         r->response = response;
         r->status = status;
-        reply_header(r, "X-Content-Type-Options", "nosniff");
-        reply_header(r, "Cache-Control", "no-cache");
 }
 
 static void answer_buffer(struct request *r, int status, void *bytes, size_t n,
@@ -36,6 +33,13 @@ static void answer_buffer(struct request *r, int status, void *bytes, size_t n,
         answer(r, status, MHD_create_response_from_buffer(n, bytes, mode));
         if (!r->response && mode == MHD_RESPMEM_MUST_FREE)
                 free(bytes);
+}
+
+/* Kept by the client alone, and asked for again each time. */
+static void reply_tag(struct request *r, const char *etag)
+{
+        reply_header(r, "ETag", etag);
+        reply_header(r, "Cache-Control", "private, no-cache");
 }
 
 /* Take the text of @body. */
@@ -81,7 +85,7 @@ static void answer_json(struct request *r, int status, const void *body, size_t 
         else
                 answer_coded(r, status, body, n, text, gzip);
         if (tagged)
-                reply_header(r, "ETag", etag);
+                reply_tag(r, etag);
         if (vary)
                 reply_header(r, "Vary", "Accept-Encoding");
 }
@@ -207,9 +211,29 @@ void reply_process(struct request *r, int status, int64_t id)
         strbuf_done(&body);
 }
 
+/* What each answer says, unless it has said otherwise: that nobody keeps it, and that no page of anybody's gets to
+ * see it, frames it or takes it for a page. */
+static void say_defaults(struct request *r)
+{
+        static const char *const defaults[][2] = {
+                {"Cache-Control", "no-store"},
+                {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+                {"Cross-Origin-Resource-Policy", "same-origin"},
+                {"Referrer-Policy", "no-referrer"},
+                {"X-Content-Type-Options", "nosniff"},
+        };
+
+        for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+                if (!MHD_get_response_header(r->response, defaults[i][0]))
+                        reply_header(r, defaults[i][0], defaults[i][1]);
+}
+
 enum MHD_Result reply_send(struct request *r)
 {
-        enum MHD_Result rc = MHD_queue_response(r->conn, (unsigned)r->status, r->response);
+        enum MHD_Result rc;
+
+        say_defaults(r);
+        rc = MHD_queue_response(r->conn, (unsigned)r->status, r->response);
 
         MHD_destroy_response(r->response);
         return rc;
