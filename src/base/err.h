@@ -29,6 +29,7 @@ enum err_kind {
         ERR_NO_PARENT,
         ERR_NO_PROCESS,
         ERR_NO_LOG,
+        ERR_NO_TCP,
         ERR_METHOD_NOT_ALLOWED,
         ERR_ALREADY_STARTED,
         ERR_NOT_STARTED,
@@ -44,6 +45,7 @@ enum err_kind {
         ERR_INVALID,
         ERR_EXEC_FAILED,
         ERR_IDEMPOTENCY_MISMATCH,
+        ERR_TOO_MANY,
         /* We could not. */
         ERR_INTERNAL,
         ERR_TRY_AGAIN,

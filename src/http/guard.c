@@ -13,11 +13,13 @@ static const char *const names[HEADER_COUNT] = {
         [HEADER_AUTHORIZATION] = "Authorization",
         [HEADER_CONTENT_LENGTH] = "Content-Length",
         [HEADER_CONTENT_TYPE] = "Content-Type",
+        [HEADER_COOKIE] = "Cookie",
         [HEADER_EXPECT] = "Expect",
         [HEADER_HOST] = "Host",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
         [HEADER_IF_NONE_MATCH] = "If-None-Match",
         [HEADER_ORIGIN] = "Origin",
+        [HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
         [HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site",
         [HEADER_TRANSFER_ENCODING] = "Transfer-Encoding",
 };

@@ -124,7 +124,7 @@ static void answer_problem(struct request *r, const struct err *e, const char *p
                 reply_header(r, "WWW-Authenticate", "Bearer realm=\"creche\"");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
                 reply_header(r, "Allow", r->match.allow);
-        if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS)
                 reply_header(r, "Retry-After", "1");
 }
 

@@ -124,12 +124,26 @@ static int check_declared_body(const struct request *r, struct err *e)
         return is_json && head_body(&r->head) > (int64_t)route->body_max ? refuse_size(r, e) : 0;
 }
 
+/* Who asks. A session is a matter of TCP: on the unix socket the kernel says it. */
+static int identify(struct request *r, bool open, struct err *e)
+{
+        const struct http_config *c = &r->http->config;
+        bool is_unix = r->listener->guard.is_unix;
+        int session = open || is_unix ? 0 : session_caller(&r->http->sessions, &r->head, &r->caller, e);
+
+        /* The token that it was made with may have been revoked. */
+        if (session > 0)
+                return registry_recheck(c->registry, &r->caller, e);
+        if (session < 0)
+                return -1;
+        return auth_check(c, is_unix, socket_of(r), &r->head, open, &r->caller, e);
+}
+
 /* Everything that can be said before the body is here. A path that is none is told to those only who may
  * know. */
 static int check_head(struct request *r, struct err *e)
 {
         const struct http_config *c = &r->http->config;
-        bool is_unix = r->listener->guard.is_unix;
         struct err lost = {0};
         int found;
 
@@ -142,7 +156,7 @@ static int check_head(struct request *r, struct err *e)
                 return -1;
         }
         found = find_route(r, &lost);
-        if (auth_check(c, is_unix, socket_of(r), &r->head, !found && !r->route->scope, &r->caller, e) < 0)
+        if (identify(r, !found && !r->route->scope, e) < 0)
                 return -1;
         if (found < 0) {
                 *e = lost;

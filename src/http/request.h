@@ -34,6 +34,7 @@
 #include "http/query.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/session.h"
 #include "registry/registry.h"
 
 enum {
@@ -64,6 +65,7 @@ struct http {
         struct acceptor acceptor;
         struct park park;
         struct idle idle;
+        struct sessions sessions;
         int64_t started_us, started_mono_us;
         atomic_bool stopping;
         pthread_mutex_t lock;

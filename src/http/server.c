@@ -142,6 +142,17 @@ static void init_quiet(struct http *h)
         pthread_condattr_destroy(&attr);
 }
 
+/* The cookies of two servers on one host need different names. */
+static void init_sessions(struct http *h)
+{
+        const char *url = h->config.url;
+        struct registry_info info = {0};
+
+        if (h->config.registry)
+                registry_info(h->config.registry, &info, NULL);
+        sessions_init(&h->sessions, info.instance, url && !strncmp(url, "https:", 6));
+}
+
 int http_start(const struct http_config *c, struct http **out, struct err *e)
 {
         struct http *h = calloc(1, sizeof(*h));
@@ -153,6 +164,7 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         h->started_mono_us = clock_mono_us();
         init_quiet(h);
         idle_init(&h->idle);
+        init_sessions(h);
         MHD_set_panic_func(on_panic, NULL);
         if (park_open(&h->park, &h->idle, e) < 0 || start_listener(h, c->unix_fd, NULL, e) < 0 ||
             (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0) ||
@@ -201,6 +213,7 @@ void http_stop(struct http *h, int64_t grace_us)
         park_done(&h->park);
         pthread_cond_destroy(&h->quiet);
         idle_done(&h->idle);
+        sessions_done(&h->sessions);
         pthread_mutex_destroy(&h->lock);
         free(h);
 }

@@ -2,7 +2,8 @@
 /* How to get each answer that the document declares: by the code of its problem, by its status without one. An
  * operation has recipes of its own; where it has none, the common one is taken. */
 import assert from 'node:assert/strict';
-import { until } from './server.mjs';
+import { operation } from './document.mjs';
+import { Creche, until } from './server.mjs';
 
 /* Codes that cannot be had for each operation at will, and where they are tried. */
 export const ELSEWHERE = {
@@ -90,6 +91,34 @@ export class World {
     return { json };
   }
 }
+
+/* A page of the server's own, which a browser shows. */
+const page = (world, more = {}) => ({ tcp: true,
+  headers: { Origin: `http://127.0.0.1:${world.creche.port}`, 'Sec-Fetch-Site': 'same-origin', ...more } });
+
+async function exchange(world, op) {
+  const { code } = await world.creche.ask('POST', '/v1/sessions');
+
+  return world.call(op, { ...page(world), json: { code } });
+}
+
+/* The same with the cookie of a new session. */
+async function inSession(world) {
+  const answer = await exchange(world, operation('exchange_session'));
+
+  return page(world, { Cookie: answer.headers['set-cookie'][0].split(';')[0] });
+}
+
+/* On a server of its own. */
+const alone = (options, meanwhile = () => {}) => async (world, op) => {
+  const other = new World(await Creche.start(options));
+
+  await meanwhile(other, op);
+  const answer = await other.call(op);
+
+  await other.creche.stop();
+  return answer;
+};
 
 /* A recipe gets the world and the operation, and returns the answer. */
 const onProcess = (condition) => async (world, op) =>
@@ -204,6 +233,16 @@ const OWN = {
   read_logs: {
     no_log: async (world, op) => world.call(op, { id: await world.ended({ stdout: 'null' }) }),
   },
+  create_session: {
+    no_tcp: alone({ listen: 'none' }),
+    too_many: alone({}, async (world, op) => {
+      for (let codes = 0; codes < 32; codes++)
+        await world.call(op);
+    }),
+  },
+  exchange_session: { 201: exchange },
+  current_session: { 200: async (world, op) => world.call(op, await inSession(world)) },
+  end_session: { 204: async (world, op) => world.call(op, await inSession(world)) },
   write_stdin: {
     204: async (world, op) => world.call(op, { id: await world.running({ stdin: 'pipe' }), query: '?eof=1' }),
     no_stdin: onProcess('running'),

@@ -90,14 +90,15 @@ function send(options, body) {
 }
 
 export class Creche {
-  /* @under: a command that runs creched, with {} for its state directory. */
-  static async start({ under = [] } = {}) {
+  /* @under: a command that runs creched, with {} for its state directory. @listen: another address, or 'none'. */
+  static async start({ under = [], listen } = {}) {
     const creche = new Creche();
 
     creche.directory = mkdtempSync(join(tmpdir(), 'creche-contract.'));
     creche.state = join(creche.directory, 'state');
     creche.socket = join(creche.directory, 's');
     creche.port = await freePort();
+    creche.listen = listen ?? `127.0.0.1:${creche.port}`;
     await creche.begin(under.map((word) => word.replaceAll('{}', creche.state)));
     creche.token = creche.file('token').trim();
     return creche;
@@ -106,7 +107,7 @@ export class Creche {
   async begin(under) {
     const stderr = openSync(join(this.directory, 'stderr'), 'a');
     const [command, ...args] = [...under, join(BUILD, 'creched'), '--state-dir', this.state, '--socket', this.socket,
-      '--listen', `127.0.0.1:${this.port}`];
+      '--listen', this.listen];
 
     this.main = spawn(command, args,
       { env: { PATH: process.env.PATH, HOME: this.directory }, stdio: ['ignore', 'pipe', stderr] });
