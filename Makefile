@@ -3,7 +3,7 @@
 # One Makefile for everything. Sources are found by folder: a new file needs no entry here.
 
 help: ## list the targets (this)
-	@echo 'usage: make [TARGET] [SAN=asan|ubsan|tsan|asan+ubsan] [WERROR=1] [CC=clang] [V=1]'
+	@echo 'usage: make [TARGET] [SAN=asan|ubsan|tsan|asan+ubsan] [DOCS=0|1] [WERROR=1] [CC=clang] [V=1]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .DEFAULT_GOAL := all
@@ -16,6 +16,8 @@ comma := ,
 
 VERSION := 0.1.0
 SAN     ?=
+# The page /docs: 1 builds it or fails, 0 leaves it out, auto builds it where npm can bring its parts.
+DOCS    ?= auto
 BUILD   ?= build$(if $(SAN),/$(SAN))$(if $(KILLPOINTS),/killpoints)
 
 ifeq ($(origin CC),default)
@@ -98,7 +100,7 @@ programs = $(patsubst %.c,$(BUILD)/%,$(filter $(dir $(firstword $(1)))test_%,$(1
 helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
 
 LIB      := $(BUILD)/libcreche.a
-LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN))
+LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN)) $(BUILD)/gen/assets.o
 OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
@@ -120,7 +122,7 @@ demo: ## the main job in half a minute, unattended
 
 check: ## install what is missing, build, lint, run every test
 	@.ci/deps check
-	@$(MAKE) --no-print-directory $(JOBS) WERROR=1 all tests
+	@$(MAKE) --no-print-directory $(JOBS) DOCS=1 WERROR=1 all tests
 	$(if $(SAN),,@$(MAKE) --no-print-directory $(JOBS) WERROR=1 KILLPOINTS=1 all)
 	@$(TEST) $(if $(SAN),,lint) $(SUITES)
 
@@ -213,7 +215,7 @@ $(OBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_H)
 $(BUILD)/obj/src/start/bootstrap.o $(BUILD)/obj/tests/crash/killpoint.o: PLAIN = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-execve -fno-builtin-fork
 
-$(addsuffix .o,$(GEN)): %.o: %.c $(BUILD)/flags
+$(addsuffix .o,$(GEN)) $(BUILD)/gen/assets.o: %.o: %.c $(BUILD)/flags
 	$(call say,CC)$(COMPILE) -c -o $@ $<
 
 # The folders are prerequisites so that a file that went away is noticed, too.
@@ -221,6 +223,17 @@ $(BUILD)/gen/sql.h $(BUILD)/gen/sql.c &: sql/embed.awk $(MIGRATIONS) $(QUERIES) 
 	@mkdir -p $(@D)
 	$(call say,SQL)awk -v h=$(BUILD)/gen/sql.h -v c=$(BUILD)/gen/sql.c -f sql/embed.awk $(MIGRATIONS) $(QUERIES)
 
+# What is in there of the page /docs: full or bare. All variants share what npm brings.
+$(BUILD)/docs: FORCE
+	@mkdir -p $(@D)
+	@docs=$$(src/ui/fetch '$(DOCS)' build/ui) && \
+		{ [ "$$docs" = "$$(cat $@ 2>/dev/null)" ] || echo "$$docs" >$@; }
+
+$(BUILD)/gen/assets.c: $(wildcard src/ui/*) api/openapi.json $(BUILD)/docs
+	@mkdir -p $(@D)
+	$(call say,UI)src/ui/embed $$(cat $(BUILD)/docs) build/ui/node_modules api/openapi.json $@
+
+# The contract as it is, for tests: the programs have it gzipped.
 $(BUILD)/gen/openapi.h $(BUILD)/gen/openapi.c &: api/openapi.json
 	@mkdir -p $(@D)
 	@printf '%s\n' '#pragma once' '#include <stddef.h>' 'extern const unsigned char openapi_json[];' \
@@ -281,4 +294,4 @@ $(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)
 $(call programs,$(SEAM_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(SEAM_SRC)) $(LIB) src/base/sys.h
 	$(call say,LD)$(LINK_TEST)
 
--include $(OBJ:.o=.d) $(addsuffix .d,$(GEN))
+-include $(OBJ:.o=.d) $(addsuffix .d,$(GEN)) $(BUILD)/gen/assets.d

@@ -180,8 +180,10 @@ static void print_next_steps(const struct server *s)
         if (*s->url)
                 fprintf(stderr,
                         "  # over TCP, with the operator's token\n"
-                        "  curl -s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n",
-                        s->config->state_dir, s->url);
+                        "  curl -s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n"
+                        "  # in a browser: a link that signs it in, for one minute\n"
+                        "  curl -s --unix-socket %s -X POST http://creche/v1/sessions | jq -r .url\n\n",
+                        s->config->state_dir, s->url, socket);
         fprintf(stderr, "Ctrl-C stops it.\n\n");
 }
 

@@ -62,6 +62,22 @@ bool encoding_gzip(const void *bytes, size_t n, struct strbuf *out)
         return rc == Z_STREAM_END;
 }
 
+bool encoding_gunzip(const void *bytes, size_t n, size_t size, struct strbuf *out)
+{
+        z_stream z = {.next_in = (Bytef *)(uintptr_t)bytes, .avail_in = (uInt)n, .avail_out = (uInt)size};
+        const int gzip = 16;
+        int rc;
+
+        if (n > UINT32_MAX || size > UINT32_MAX || inflateInit2(&z, gzip + MAX_WBITS) != Z_OK)
+                return false;
+        z.next_out = (Bytef *)strbuf_reserve(out, size);
+        rc = z.next_out ? inflate(&z, Z_FINISH) : Z_MEM_ERROR;
+        if (rc == Z_STREAM_END)
+                strbuf_commit(out, z.total_out);
+        inflateEnd(&z);
+        return rc == Z_STREAM_END && !z.avail_out;
+}
+
 void etag_text(const void *body, size_t n, bool gzipped, char *out)
 {
         enum { SHOWN = 16 };

@@ -20,6 +20,9 @@ bool encoding_takes_gzip(const char *accept);
 /** Append @n bytes, gzipped, to @out. False: it did not work, @out is unusable. */
 bool encoding_gzip(const void *bytes, size_t n, struct strbuf *out);
 
+/** Append the @size bytes that were gzipped into the @n at @bytes. False: no memory, or they were not. */
+bool encoding_gunzip(const void *bytes, size_t n, size_t size, struct strbuf *out);
+
 /** The strong ETag of a body into @out[ETAG_MAX]. */
 void etag_text(const void *body, size_t n, bool gzipped, char *out);
 

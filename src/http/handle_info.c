@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* /healthz /readyz /openapi.json /v1/info */
+/* /healthz /readyz /v1/info */
 #include "http/handle.h"
 
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "http/reply.h"
-#include "openapi.h"
 
 static void reply_status(struct request *r, const char *status)
 {
@@ -25,11 +24,6 @@ void handle_healthz(struct request *r)
 void handle_readyz(struct request *r)
 {
         reply_status(r, "ready");
-}
-
-void handle_openapi(struct request *r)
-{
-        reply_static(r, openapi_json, openapi_json_len);
 }
 
 static void add_string(struct strbuf *b, const char *key, const char *s)

@@ -52,38 +52,32 @@ static void answer_text(struct request *r, int status, struct strbuf *body)
                       text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 }
 
-/* Answer with @n bytes of JSON: those of @text, which is taken, or without it ones that live for ever. */
-static void answer_coded(struct request *r, int status, const void *body, size_t n, struct strbuf *text,
-                         bool gzip)
+/* Answer with the JSON in @text, which is taken. */
+static void answer_coded(struct request *r, int status, struct strbuf *text, bool gzip)
 {
         struct strbuf zipped = {0};
 
-        gzip = gzip && encoding_gzip(body, n, &zipped);
-        if (gzip)
-                answer_text(r, status, &zipped);
-        else if (text)
-                answer_text(r, status, text);
-        else
-                answer_buffer(r, status, (void *)(uintptr_t)body, n, MHD_RESPMEM_PERSISTENT);
+        gzip = gzip && encoding_gzip(strbuf_text(text), text->len, &zipped);
+        answer_text(r, status, gzip ? &zipped : text);
         reply_header(r, "Content-Type", status < 400 ? JSON : PROBLEM);
         if (gzip)
                 reply_header(r, "Content-Encoding", "gzip");
         strbuf_done(&zipped);
 }
 
-static void answer_json(struct request *r, int status, const void *body, size_t n, struct strbuf *text)
+static void answer_json(struct request *r, int status, struct strbuf *text)
 {
-        bool vary = n > GZIP_MIN;
+        bool vary = text->len > GZIP_MIN;
         bool gzip = vary && encoding_takes_gzip(head_get(&r->head, HEADER_ACCEPT_ENCODING));
         bool tagged = status == MHD_HTTP_OK && r->route && r->route->tagged;
         char etag[ETAG_MAX];
 
         if (tagged)
-                etag_text(body, n, gzip, etag);
+                etag_text(strbuf_text(text), text->len, gzip, etag);
         if (tagged && etag_matches(head_get(&r->head, HEADER_IF_NONE_MATCH), etag))
                 reply_empty(r, MHD_HTTP_NOT_MODIFIED);
         else
-                answer_coded(r, status, body, n, text, gzip);
+                answer_coded(r, status, text, gzip);
         if (tagged)
                 reply_tag(r, etag);
         if (vary)
@@ -95,13 +89,20 @@ void reply_json(struct request *r, int status, struct strbuf *body)
         if (strbuf_failed(body))
                 reply_refuse(r, ERR_INTERNAL, "out of memory");
         else
-                answer_json(r, status, strbuf_text(body), body->len, body);
+                answer_json(r, status, body);
         strbuf_done(body);
 }
 
-void reply_static(struct request *r, const void *body, size_t n)
+void reply_bytes(struct request *r, const char *type, const void *bytes, size_t n)
 {
-        answer_json(r, MHD_HTTP_OK, body, n, NULL);
+        answer_buffer(r, MHD_HTTP_OK, (void *)(uintptr_t)bytes, n, MHD_RESPMEM_PERSISTENT);
+        reply_header(r, "Content-Type", type);
+}
+
+void reply_text(struct request *r, const char *type, struct strbuf *body)
+{
+        answer_text(r, MHD_HTTP_OK, body);
+        reply_header(r, "Content-Type", type);
 }
 
 void reply_empty(struct request *r, int status)
@@ -118,7 +119,7 @@ static void answer_problem(struct request *r, const struct err *e, const char *p
                 log_error("http.failed", "error=%s", log_quote(e->msg));
         codec_problem(&body, e, process);
         /* A problem that memory ran out for is one without a body. */
-        answer_json(r, status, strbuf_text(&body), body.len, &body);
+        answer_json(r, status, &body);
         strbuf_done(&body);
         if (status == MHD_HTTP_UNAUTHORIZED)
                 reply_header(r, "WWW-Authenticate", "Bearer realm=\"creche\"");

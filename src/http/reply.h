@@ -13,8 +13,10 @@
 
 /** Answer with the JSON in @body, which is emptied. */
 void reply_json(struct request *r, int status, struct strbuf *body);
-/** Answer with @n bytes of JSON that live for ever. */
-void reply_static(struct request *r, const void *body, size_t n);
+/** Answer 200 with @n bytes of @type that live for ever. */
+void reply_bytes(struct request *r, const char *type, const void *bytes, size_t n);
+/** Answer 200 with the text of @body, of @type; it is emptied. */
+void reply_text(struct request *r, const char *type, struct strbuf *body);
 void reply_empty(struct request *r, int status);
 
 /** Answer with the problem document of @e. */

@@ -12,7 +12,7 @@ export const document = JSON.parse(readFileSync(path, 'utf8'));
 /* What any answer may carry: HTTP's own, and what server/reply says of each. */
 const GENERAL = new Set(['connection', 'content-encoding', 'content-length', 'content-type', 'date',
   'transfer-encoding', 'vary', 'cache-control', 'x-content-type-options', 'referrer-policy',
-  'cross-origin-resource-policy', 'content-security-policy']);
+  'cross-origin-resource-policy', 'cross-origin-opener-policy', 'content-security-policy']);
 
 /* Schemas of the document as ajv shall see them: below $defs, where it looks for such. */
 const HOME = 'urn:creche:schemas';

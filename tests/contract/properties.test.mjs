@@ -178,6 +178,8 @@ for (const op of gets) {
     fc.constantFrom('', '1.5', '-1', '0x1', '1e3', 'true', 'yes', 'null', 'none')).filter((s) => !isOf(p, s))));
   const can = op.query.filter((p) => fc.sample(fc.string(), 50).some((s) => !isOf(p, s)));
 
+  if (!can.length)
+    continue; // all that can be written is of them
   forAll(`${op.id}: a query that is not of the schemas is refused`,
     fc.oneof(...values.filter((_, i) => can.includes(op.query[i]))), async ([p, text]) => {
       const answer = check(op, await world.call(op, { id: ended, query: `?${new URLSearchParams([[p.name, text]])}` }));

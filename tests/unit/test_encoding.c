@@ -37,6 +37,23 @@ TEST(what_was_gzipped_is_the_same_again)
         strbuf_done(&b);
 }
 
+TEST(what_was_gzipped_is_unzipped_to_its_size_and_to_no_other)
+{
+        struct strbuf zipped = {0}, plain = {0}, longer = {0}, shorter = {0}, cut = {0};
+
+        CHECK(encoding_gzip("hello, hello, hello", 19, &zipped));
+        CHECK(encoding_gunzip(zipped.s, zipped.len, 19, &plain));
+        CHECK_STR(strbuf_text(&plain), "hello, hello, hello");
+        CHECK(!encoding_gunzip(zipped.s, zipped.len, 20, &longer));
+        CHECK(!encoding_gunzip(zipped.s, zipped.len, 18, &shorter));
+        CHECK(!encoding_gunzip(zipped.s, zipped.len - 9, 19, &cut));
+        strbuf_done(&zipped);
+        strbuf_done(&plain);
+        strbuf_done(&longer);
+        strbuf_done(&shorter);
+        strbuf_done(&cut);
+}
+
 TEST(a_tag_tells_bodies_and_codings_apart)
 {
         char a[ETAG_MAX], b[ETAG_MAX], zipped[ETAG_MAX];
