@@ -22,7 +22,7 @@ bool ballast_is_held(const char *path)
 /* For file systems that cannot allocate without writing. */
 static int fill(int fd, off_t bytes)
 {
-        static const char zeros[BLOCK];
+        static char zeros[BLOCK]; /* const, it would stand in the program's file */
 
         for (off_t at = 0; at < bytes; at += BLOCK)
                 if (sys_write(fd, zeros, BLOCK) != BLOCK)
