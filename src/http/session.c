@@ -81,6 +81,8 @@ int sessions_offer(struct sessions *s, const struct caller *by, unsigned scopes,
         struct session new = {.expires_us = now_us + SESSION_CODE_US, .used_us = now_us, .caller = *by};
         struct session *to;
 
+        if (scopes & ~by->scopes)
+                return err_set(e, ERR_FORBIDDEN, 0, "%s cannot give a scope that it lacks", by->who);
         if (make_secret(code, e) < 0 || hash_of(code, new.hash, e) < 0)
                 return -1;
         new.caller.scopes = scopes;

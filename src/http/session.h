@@ -57,8 +57,8 @@ struct sessions {
 void sessions_init(struct sessions *s, const char *instance, bool secure);
 void sessions_done(struct sessions *s);
 
-/** A new code for a session of @by with @scopes, into @code. ERR_TOO_MANY: too many wait; ERR_INTERNAL: no random
- * numbers. */
+/** A new code for a session of @by with @scopes, into @code. ERR_FORBIDDEN: @by has not all of them; ERR_TOO_MANY: too
+ * many codes wait; ERR_INTERNAL: no random numbers. */
 int sessions_offer(struct sessions *s, const struct caller *by, unsigned scopes, int64_t now_us,
                    char code[SESSION_SECRET_MAX], struct err *e);
 

@@ -52,6 +52,17 @@ TEST(a_session_stands_for_who_asked_for_the_code_with_the_scopes_that_he_gave)
         CHECK_STR(who.who, "session of uid 0");
 }
 
+TEST(nobody_gives_a_session_a_scope_that_he_lacks)
+{
+        const struct caller by = {.scopes = SCOPE_READ | SCOPE_ADMIN, .who = "token 3"};
+        struct err e = {0};
+
+        begin();
+        CHECK_INT(sessions_offer(&sessions, &by, SCOPE_READ | SCOPE_LOGS, NOW, code, &e), -1);
+        CHECK_INT(e.kind, ERR_FORBIDDEN);
+        CHECK_INT(sessions_offer(&sessions, &by, SCOPE_READ, NOW, code, &e), 0);
+}
+
 TEST(a_code_and_a_secret_are_256_random_bits_and_none_is_kept_as_it_is)
 {
         char other[SESSION_SECRET_MAX];
@@ -99,7 +110,7 @@ TEST(a_code_that_is_unknown_is_refused)
 
 TEST(codes_that_wait_are_bounded_and_make_room_as_they_get_old)
 {
-        const struct caller by = {.who = "uid 0"};
+        const struct caller by = {.scopes = SCOPE_READ, .who = "uid 0"};
         struct err e = {0};
 
         begin();
