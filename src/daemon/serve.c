@@ -216,7 +216,7 @@ static void say_whom_we_wait_for(struct server *s, size_t n, const int64_t *ids)
         size_t shown = n < WAITED_SHOWN ? n : WAITED_SHOWN;
         int at = 0;
 
-        for (size_t i = 0; i < shown; i++)
+        for (size_t i = 0; i < shown && ids[i]; i++)
                 at += snprintf(list + at, sizeof(list) - (size_t)at, "%s%" PRId64, i ? "," : "", ids[i]);
         log_info("stop.waiting", "processes=%zu ids=%s%s%s", n, list, n > shown ? ",..." : "",
                  s->config->stop_timeout_us < 0 ? " hint=\"a second signal terminates them\"" : "");

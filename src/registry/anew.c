@@ -31,6 +31,14 @@ void registry_take_orphans(void)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* Its newborn children have its name until they exec, which it has done. */
+static bool is_forkserver(pid_t pid)
+{
+        struct procfs_stat st;
+
+        return procfs_is_named(pid, FORKSERVER_NAME) && procfs_stat(pid, &st) == 0 && !st.never_execed;
+}
+
 void registry_end_forkservers(void)
 {
         pid_t *pids;
@@ -38,7 +46,7 @@ void registry_end_forkservers(void)
         siginfo_t si;
 
         for (ssize_t i = 0; i < n; i++) {
-                if (!procfs_is_named(pids[i], FORKSERVER_NAME))
+                if (!is_forkserver(pids[i]))
                         continue;
                 kill(pids[i], SIGKILL); /* our own child, which nobody has reaped: the number is its */
                 sys_waitid(P_PID, (id_t)pids[i], &si, WEXITED, NULL);

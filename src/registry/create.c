@@ -140,7 +140,14 @@ int registry_resolve_account(struct registry *r, const struct caller *who, struc
         return 0;
 }
 
-static int may_start(struct start_op *op, const struct caller *who, struct err *e)
+static int refuse_start(struct err *e)
+{
+        return err_set(e, ERR_STOPPING, 0, "the server stops and starts nothing more");
+}
+
+/* @keyed: it may name a process that there is already. Its client needs to know that one, above all while the server
+ * waits for its end. */
+static int may_start(struct start_op *op, const struct caller *who, bool keyed, struct err *e)
 {
         struct registry *r = op->registry;
 
@@ -150,9 +157,8 @@ static int may_start(struct start_op *op, const struct caller *who, struct err *
         if (who->daemonic)
                 return err_set(e, ERR_DAEMON_NO_CHILDREN, 0,
                                "daemonic processes are not allowed to have children");
-        if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE))
-                return err_set(e, ERR_STOPPING, 0, "the server stops and starts nothing more");
-        return 0;
+        op->repeats_only = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
+        return op->repeats_only && !keyed ? refuse_start(e) : 0;
 }
 
 /* The record of a new process, but for what only the transaction knows: identity and name. */
@@ -211,6 +217,8 @@ static int look_up_key(struct db *db, struct start_op *op, const struct record_e
         if (!op->key)
                 return 0;
         rc = record_by_key(db, p->parent, x, &op->existing, e);
+        if (op->repeats_only && (rc == 0 || (rc > 0 && op->existing.unstarted)))
+                return refuse_start(e);
         if (rc <= 0)
                 return rc;
         if (op->existing.unstarted && op->spec->start) {
@@ -360,7 +368,7 @@ static void begin(struct start_op *op)
         if (__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE)) {
                 struct err e;
 
-                err_set(&e, ERR_STOPPING, 0, "the server stops and starts nothing more");
+                refuse_start(&e);
                 start_op_undo(op, &e);
                 return;
         }
@@ -406,7 +414,7 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         CLEANUP(op_freep) struct start_op *op = op_new(r, who, spec, t);
         struct start_op *submitted;
 
-        if (!op || (spec->start && may_start(op, who, &t->err) < 0) ||
+        if (!op || (spec->start && may_start(op, who, idem, &t->err) < 0) ||
             registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0 ||
             new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
                 return -1;
@@ -456,7 +464,7 @@ static int may_start_created(struct start_op *op, const struct caller *who, cons
         if (!caller_is_parent(who, p))
                 return err_set(e, ERR_NOT_CREATOR, 0,
                                "can only start a process object created by current process");
-        return may_start(op, who, e);
+        return may_start(op, who, false, e);
 }
 
 int registry_start(struct registry *r, const struct caller *who, int64_t id, struct spec *spec,

@@ -232,6 +232,7 @@ struct start_op {
         unsigned char fingerprint[32];
         struct record_key existing; /* what the key names already; id 0: nothing */
         bool claimed;               /* ... and we start it */
+        bool repeats_only;          /* the registry stops: what the key names is told, and nothing started */
         char parent_identity[CALLER_SUBTREE_MAX];
         bool was_initial;   /* it was created before, and stays if it cannot be cloned */
         bool counted;       /* in registry->starts_outside */

@@ -54,7 +54,8 @@ void registry_stop(struct registry *r);
 /** Send @signo to all that run; @daemonic: to daemonic ones only. */
 void registry_signal_all(struct registry *r, int signo, bool daemonic, const char *verb);
 
-/** How many processes are active; the ids of up to @max of them in @ids. */
+/** How many processes are active; the ids of up to @max of them in @ids, then 0: starts that have none yet are
+ * counted as well. */
 size_t registry_active(struct registry *r, int64_t *ids, size_t max);
 
 /** Whether all that are active have ended and only their ends cannot be written: nothing is left to wait for

@@ -203,6 +203,8 @@ size_t registry_active(struct registry *r, int64_t *ids, size_t max)
                         ids[n] = p->id;
                 n++;
         }
+        for (size_t i = n; i < max; i++)
+                ids[i] = 0;
         /* A start enters the table before it stops being counted here: none is missed. */
         n += r->starts_outside;
         pthread_mutex_unlock(&r->lock);

@@ -265,6 +265,43 @@ is_waiting() {
   kill -TERM "$(daemon_pid)"
 }
 
+# Those of the processes of Creche, which are born into a frozen one as they are.
+freeze() { # 1|0
+  echo "$1" >"$(<"$CRECHE_DIR/state/cgroup")/cgroup.freeze"
+}
+
+is_child_of() { # PARENT PID
+  [[ $(ps -o ppid= "$2" | xargs) == "$1" ]]
+}
+
+newborn_of_forkserver() {
+  pgrep --parent "$(pgrep --parent "$(daemon_pid)" creche-forkserv)"
+}
+
+@test "an upgrade while the forkserver's child has not become its program yet: it is no forkserver" {
+  local id pid daemon starter
+
+  [[ -s $CRECHE_DIR/state/cgroup ]] || skip 'no control groups: nothing can be frozen'
+  exitcode_of "$(create_process '{"argv": ["true"], "start_method": "forkserver"}')" >/dev/null
+  freeze 1
+  api POST /v1/processes '{"argv": ["sh", "-c", "exit 5"], "name": "newborn", "start_method": "forkserver"}' \
+    >/dev/null 2>&1 &
+  starter=$!
+  wait_until newborn_of_forkserver
+  pid=$(newborn_of_forkserver)
+  daemon=$(daemon_pid)
+  install_new creched
+  kill -HUP "$CRECHE_MAIN"
+  wait_until is_child_of "$daemon" "$pid"
+  sleep 0.5 # the new program waits for those that are being started: it has done all that comes before
+  freeze 0
+  wait "$starter" || :
+  wait_until runs_what_is_installed
+  id=$(sql "SELECT id FROM processes WHERE name = 'newborn'")
+  assert_equal "$(exitcode_of "$id")" 5
+  assert_equal "$(field "$id" .pid)" "$pid"
+}
+
 @test "orphans that come to creched during an upgrade are reaped when they end" {
   local fifo=$BATS_TEST_TMPDIR/fifo window=$BATS_TEST_TMPDIR/window id pid orphan
 
