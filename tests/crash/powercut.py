@@ -109,8 +109,11 @@ class PowerArena(Arena):
         return super().__exit__(*args)
 
     def power_cut(self):
-        """Clients get their answers until the disk stops; then all is dark, and light again."""
+        """Clients get their answers until the disk stops; then all is dark, and light again. Nobody can be told
+        anything after that: ext4 lets an fdatasync() that waits for its journal return 0 when the journal is aborted
+        just then, and on a machine without power there is nobody who would see it."""
         began = time.monotonic()
+        self.server.freeze()
         self.disk.cut()
         self.server.kill_all()
         self.disk.unmount()

@@ -4,6 +4,7 @@
 Processes are ended by pid, and only those that this file has started or that descend from them.
 """
 import ctypes
+import glob
 import mmap
 import os
 import signal
@@ -34,6 +35,17 @@ def is_dead(pid):
     except OSError:
         return True
     return stat[stat.rindex(b")") + 2 : stat.rindex(b")") + 3] in b"ZX"
+
+
+def thread_states(pid):
+    """One letter for each."""
+    for task in glob.glob(f"/proc/{pid}/task/*/stat"):
+        try:
+            with open(task, "rb") as f:
+                stat = f.read()
+        except OSError:
+            continue
+        yield stat[stat.rindex(b")") + 2]
 
 
 def children(pid):
@@ -195,6 +207,13 @@ class Server:
         if pid:
             kill(pid)
         return bool(pid)
+
+    def freeze(self):
+        """SIGSTOP to creched. Returns when no thread of it can do more than end the system call that it is in."""
+        pid = self.daemon()
+        if pid:
+            kill(pid, signal.SIGSTOP)
+            wait_for(lambda: set(thread_states(pid)) <= set(b"TDZX"), "creched is stopped")
 
     def main_is_dead(self):
         return self.main.poll() is not None
