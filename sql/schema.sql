@@ -85,13 +85,6 @@ CREATE TABLE tally (
     n      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE event (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    at       INTEGER NOT NULL,
-    process  INTEGER NOT NULL,
-    type     TEXT NOT NULL                -- the state that was entered, or 'deleted'
-) STRICT;
-
 CREATE VIEW processes AS
 SELECT p.id, p.name, p.identity, p.parent, p.state, p.daemon, p.start_method, p.pid, p.exitcode,
        p.exit_reason, p.exit_errno, p.exit_stage, p.exit_detail, p.core_dumped, p.oom, p.requested_by,
@@ -178,3 +171,20 @@ CREATE VIEW audit AS
 SELECT id, strftime('%Y-%m-%dT%H:%M:%S', at / 1000000, 'unixepoch') || printf('.%06dZ', at % 1000000) AS at,
        who, uid, pid, address, verb, process, token, detail, outcome
   FROM audit_entry;
+
+CREATE TABLE event (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    at           INTEGER NOT NULL,
+    process      INTEGER NOT NULL,
+    type         TEXT NOT NULL,            -- the state that was entered, or 'deleted'
+    name         TEXT NOT NULL DEFAULT '', -- of the process, as the next three: as it was then
+    lineage      TEXT NOT NULL DEFAULT '', -- says who may see the event
+    exitcode     INTEGER,
+    exit_reason  TEXT
+) STRICT;
+
+CREATE VIEW events AS
+SELECT id,
+       strftime('%Y-%m-%dT%H:%M:%S', at / 1000000, 'unixepoch') || printf('.%06dZ', at % 1000000) AS at,
+       process, type, name, exitcode, exit_reason
+  FROM event;

@@ -77,7 +77,8 @@ UPDATE process SET state = 'initial', boot = NULL WHERE id = :id AND state = 'st
 
 -- name: process_discard
 -- It never ran and nobody was told of it: the kernel had no room for it.
-DELETE FROM process WHERE id = :id AND state = 'starting';
+DELETE FROM process WHERE id = :id AND state = 'starting'
+RETURNING name, lineage, exitcode, exit_reason;
 
 -- name: process_requested
 UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('starting', 'started');
@@ -105,7 +106,8 @@ UPDATE process SET state = 'closed', request = NULL
 SELECT state FROM process WHERE id = :id;
 
 -- name: process_delete
-DELETE FROM process WHERE id = :id AND state NOT IN ('starting', 'started');
+DELETE FROM process WHERE id = :id AND state NOT IN ('starting', 'started')
+RETURNING name, lineage, exitcode, exit_reason;
 
 -- name: process_get
 -- include: columns

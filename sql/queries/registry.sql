@@ -4,6 +4,10 @@
 -- name: begin
 BEGIN IMMEDIATE;
 
+-- name: begin_reading
+-- What is read until the commit is of one moment.
+BEGIN;
+
 -- name: commit
 COMMIT;
 
@@ -18,9 +22,6 @@ RELEASE job;
 
 -- name: rollback_to
 ROLLBACK TO job;
-
--- name: event_insert
-INSERT INTO event (at, process, type) VALUES (:at, :process, :type);
 
 -- name: tally_add
 INSERT INTO tally (state, n) VALUES (:state, :n) ON CONFLICT (state) DO UPDATE SET n = n + :n;

@@ -47,6 +47,8 @@ static const struct err_info infos[ERR_KIND_COUNT] = {
                           "Start the process with \"stdin\": \"pipe\"."},
         [ERR_NEEDS_REPEAT] = {409, "needs_repeat", "Waits for its client",
                               "Repeat the POST that created it, with the same Idempotency-Key."},
+        [ERR_EVENTS_GONE] = {410, "events_gone", "Events gone",
+                             "GET /v1/processes to see how things are, and go on without 'since'."},
         [ERR_TOO_LARGE] =
                 {413, "too_large", "Too large",
                  "See limits in GET /v1/info; larger input goes through PUT /v1/processes/ID/stdin."},

@@ -38,6 +38,7 @@ enum err_kind {
         ERR_STOPPED,
         ERR_NO_STDIN,
         ERR_NEEDS_REPEAT,
+        ERR_EVENTS_GONE,
         ERR_TOO_LARGE,
         ERR_URI_TOO_LONG,
         ERR_UNSUPPORTED_MEDIA_TYPE,

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "model/audit.h"
+#include "model/event.h"
 #include "model/process.h"
 #include "model/spec.h"
 #include "model/token.h"
@@ -33,6 +34,8 @@ void codec_token(struct strbuf *b, const struct token *t, const char *text);
 
 /** Append the entry of the audit trail. */
 void codec_audit(struct strbuf *b, const struct audit *a);
+/** Append the event object, on one line. */
+void codec_event(struct strbuf *b, const struct event *ev);
 
 /** Append the problem document of @e. @process: the object of the process that it is about, or NULL. */
 void codec_problem(struct strbuf *b, const struct err *e, const char *process);

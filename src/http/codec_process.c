@@ -108,6 +108,19 @@ void codec_process(struct strbuf *b, const struct process *p, const int64_t byte
         strbuf_char(b, '}');
 }
 
+void codec_event(struct strbuf *b, const struct event *ev)
+{
+        add_int_or_null(b, "{\"id\":", true, ev->id);
+        add_time(b, ",\"at\":", ev->at_us);
+        add_int_or_null(b, ",\"process\":", true, ev->process);
+        add_int_or_null(b, ",\"parent\":", ev->parent, ev->parent);
+        add_string_or_null(b, ",\"type\":", ev->type);
+        add_string_or_null(b, ",\"name\":", ev->name);
+        add_int_or_null(b, ",\"exitcode\":", ev->has_exitcode, ev->exitcode);
+        add_string_or_null(b, ",\"reason\":", ev->reason);
+        strbuf_char(b, '}');
+}
+
 /* A message may have been cut off within a character, or quote what is none. */
 static void add_message(struct strbuf *b, const char *key, const char *s)
 {

@@ -42,6 +42,20 @@ bool encoding_takes_gzip(const char *accept)
         return any;
 }
 
+bool encoding_names_type(const char *accept, const char *type)
+{
+        for (const char *s = accept, *end; s && *s; s = *end ? end + 1 : end) {
+                size_t n;
+
+                s += strspn(s, " \t");
+                end = strchrnul(s, ',');
+                n = strcspn(s, " \t;,");
+                if (n == strlen(type) && !strncasecmp(s, type, n))
+                        return quality(s, end) > 0;
+        }
+        return false;
+}
+
 bool encoding_gzip(const void *bytes, size_t n, struct strbuf *out)
 {
         z_stream z = {.next_in = (Bytef *)(uintptr_t)bytes, .avail_in = (uInt)n};

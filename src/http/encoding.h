@@ -17,6 +17,9 @@ enum { ETAG_MAX = 48 };
 /** Whether an Accept-Encoding (NULL: none) allows gzip: named or meant by '*', and not with q=0. */
 bool encoding_takes_gzip(const char *accept);
 
+/** Whether an Accept (NULL: none) names the media type @type, other than with q=0. Ranges with '*' do not count. */
+bool encoding_names_type(const char *accept, const char *type);
+
 /** Append @n bytes, gzipped, to @out. False: it did not work, @out is unusable. */
 bool encoding_gzip(const void *bytes, size_t n, struct strbuf *out);
 

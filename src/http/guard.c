@@ -9,6 +9,7 @@
 #include <strings.h>
 
 static const char *const names[HEADER_COUNT] = {
+        [HEADER_ACCEPT] = "Accept",
         [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
         [HEADER_AUTHORIZATION] = "Authorization",
         [HEADER_CONTENT_LENGTH] = "Content-Length",
@@ -18,6 +19,7 @@ static const char *const names[HEADER_COUNT] = {
         [HEADER_HOST] = "Host",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
         [HEADER_IF_NONE_MATCH] = "If-None-Match",
+        [HEADER_LAST_EVENT_ID] = "Last-Event-ID",
         [HEADER_ORIGIN] = "Origin",
         [HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
         [HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site",

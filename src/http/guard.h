@@ -20,6 +20,7 @@ enum { GUARD_TARGET_MAX = 8192 };
 
 /* The headers that we read, by the names in guard.c. */
 enum header {
+        HEADER_ACCEPT,
         HEADER_ACCEPT_ENCODING,
         HEADER_AUTHORIZATION,
         HEADER_CONTENT_LENGTH,
@@ -29,6 +30,7 @@ enum header {
         HEADER_HOST,
         HEADER_IDEMPOTENCY_KEY,
         HEADER_IF_NONE_MATCH,
+        HEADER_LAST_EVENT_ID,
         HEADER_ORIGIN,
         HEADER_SEC_FETCH_MODE,
         HEADER_SEC_FETCH_SITE,

@@ -105,8 +105,10 @@ static void add_limits(struct strbuf *b)
 {
         strbuf_printf(
                 b,
-                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d}",
-                ROUTES_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, JOIN_PROCESSES_IDS_MAX);
+                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d"
+                ",\"event_streams\":%d}",
+                ROUTES_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, JOIN_PROCESSES_IDS_MAX,
+                FEED_STREAMS_MAX);
 }
 
 static void add_places(struct strbuf *b, const struct http_config *c)

@@ -72,8 +72,8 @@ static int offer(struct request *r, char code[SESSION_SECRET_MAX], char url[URL_
         CLEANUP(json_decrefp) json_t *body = NULL;
         unsigned scopes;
 
-        if (handle_body(r, &body, e) < 0 ||
-            read_scopes(json_object_get(body, "scopes"), &scopes, e) < 0 || find_url(r, "", url, e) < 0 ||
+        if (handle_body(r, &body, e) < 0 || read_scopes(json_object_get(body, "scopes"), &scopes, e) < 0 ||
+            find_url(r, "", url, e) < 0 ||
             sessions_offer(&r->http->sessions, &r->caller, scopes, clock_boot_us(), code, e) < 0)
                 return -1;
         return find_url(r, code, url, e);

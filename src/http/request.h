@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "http/accept.h"
+#include "http/feed.h"
 #include "http/guard.h"
 #include "http/idle.h"
 #include "http/park.h"
@@ -43,6 +44,7 @@ enum {
         REQUEST_STOP = 4, /* the server stops */
         REQUEST_MORE = 8, /* there may be more to read, or room to write */
         REQUEST_PARKED = 16,
+        REQUEST_BEAT = 32, /* it is time for a sign of life */
 };
 
 struct http;
@@ -66,6 +68,7 @@ struct http {
         struct park park;
         struct idle idle;
         struct sessions sessions;
+        struct feed feed;
         int64_t started_us, started_mono_us;
         atomic_bool stopping;
         pthread_mutex_t lock;

@@ -166,7 +166,8 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         idle_init(&h->idle);
         init_sessions(h);
         MHD_set_panic_func(on_panic, NULL);
-        if (park_open(&h->park, &h->idle, e) < 0 || start_listener(h, c->unix_fd, NULL, e) < 0 ||
+        if (park_open(&h->park, &h->idle, e) < 0 || feed_open(&h->feed, c->registry, e) < 0 ||
+            start_listener(h, c->unix_fd, NULL, e) < 0 ||
             (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0) ||
             accept_begin(&h->acceptor, h, e) < 0) {
                 http_stop(h, 0);
@@ -210,6 +211,7 @@ void http_stop(struct http *h, int64_t grace_us)
         wait_quiet(h, LAST_WORDS_US);
         for (size_t i = 0; i < h->listeners_n; i++)
                 stop_listener(&h->listeners[i]);
+        feed_close(&h->feed);
         park_done(&h->park);
         pthread_cond_destroy(&h->quiet);
         idle_done(&h->idle);

@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "model/caller.h"
+#include "model/event.h"
 #include "model/filter.h"
 #include "model/process.h"
 #include "model/spec.h"
@@ -143,7 +144,7 @@ int registry_signal(struct registry *r, const struct caller *who, int64_t id, in
 /** .close(). ERR_NOT_FOUND; ERR_STILL_RUNNING. Closing again does nothing. */
 int registry_close(struct registry *r, const struct caller *who, int64_t id, struct ticket *t);
 
-/** close() and forget: the row, its events and its logs. ERR_NOT_FOUND; ERR_STILL_RUNNING. */
+/** close() and forget: the row and its logs, not its events. ERR_NOT_FOUND; ERR_STILL_RUNNING. */
 int registry_delete(struct registry *r, const struct caller *who, int64_t id, struct ticket *t);
 
 /** Show @id as it is now. Returns 0, or -1: ERR_NOT_FOUND. */
@@ -158,6 +159,15 @@ int registry_list(struct registry *r, const struct caller *who, const struct pro
 /** Show the started children of the caller, never grandchildren, oldest first. After registry_settle(). */
 int registry_active_children(struct registry *r, const struct caller *who, process_show_fn show, void *arg,
                              struct err *e);
+
+typedef void (*event_show_fn)(const struct event *ev, void *arg);
+
+/** Show a page of events; see store_events(). Each is durable. */
+int registry_events(struct registry *r, const struct caller *who, const struct event_filter *f,
+                    struct event_page *page, event_show_fn show, void *arg, struct err *e);
+
+/** See store_watch(). */
+void registry_watch(struct registry *r, void (*watcher)(void *), void *arg);
 
 /** The caller whose authkey is @token, or to whom it was minted. ERR_UNAUTHENTICATED: it is neither, or its process
  * has ended; ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED. */

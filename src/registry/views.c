@@ -106,6 +106,17 @@ int registry_list(struct registry *r, const struct caller *who, const struct pro
         return l.rows > f->limit;
 }
 
+int registry_events(struct registry *r, const struct caller *who, const struct event_filter *f,
+                    struct event_page *page, event_show_fn show, void *arg, struct err *e)
+{
+        return store_events(r->store, who, f, page, show, arg, e);
+}
+
+void registry_watch(struct registry *r, void (*watcher)(void *), void *arg)
+{
+        store_watch(r->store, watcher, arg);
+}
+
 static bool is_active_child_of(const struct child *c, const void *arg)
 {
         const struct caller *who = arg;

@@ -24,6 +24,7 @@ struct db {
         /* The writer's: what the transaction adds to the table tally, and the main process's children. */
         int64_t tally[PROCESS_STATE_COUNT];
         int64_t main_children, main_children_stored;
+        size_t events;  /* that the transaction tells */
         int64_t boot;   /* boot.id of this boot and pid namespace */
         bool full;      /* the disk is, and only what ends something is written */
         int wal_frames; /* in the write-ahead log after the last commit */

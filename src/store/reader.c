@@ -104,7 +104,7 @@ static void bind_filter(sqlite3_stmt *q, const struct process_filter *f, const c
 }
 
 /* The next string after all that begin with @subtree: its last byte, '/', counted up. */
-static void bind_subtree(sqlite3_stmt *q, const struct caller *who, char end[CALLER_SUBTREE_MAX])
+void pool_bind_subtree(sqlite3_stmt *q, const struct caller *who, char end[CALLER_SUBTREE_MAX])
 {
         size_t n = strlen(who->subtree);
 
@@ -147,7 +147,7 @@ int store_list(struct store *s, const struct caller *who, const struct process_f
         q = db_stmt(db, query);
         bind_filter(q, f, strbuf_text(&states), strbuf_text(&labels));
         if (query == SQL_PROCESS_LIST_SUBTREE_DESCENDING || query == SQL_PROCESS_LIST_SUBTREE_ASCENDING)
-                bind_subtree(q, who, end);
+                pool_bind_subtree(q, who, end);
         rc = show_rows(db, q, who, show, arg, e);
         sqlite3_reset(q);
         sqlite3_clear_bindings(q);

@@ -17,7 +17,40 @@ static int publish(struct db *db, int64_t id, const char *type, struct err *e)
         db_bind_int(s, ":at", clock_now_us());
         db_bind_int(s, ":process", id);
         db_bind_text(s, ":type", type);
+        db->events++;
         return db_run(db, s, e) < 0 ? -1 : 0;
+}
+
+/* Tell that a row was deleted, which @row, a step of the deletion, gives back. */
+static int publish_deleted(struct db *db, int64_t id, sqlite3_stmt *row, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_EVENT_INSERT_DELETED);
+
+        db_bind_int(s, ":at", clock_now_us());
+        db_bind_int(s, ":process", id);
+        db_bind_text(s, ":name", (const char *)sqlite3_column_text(row, 0));
+        db_bind_text(s, ":lineage", (const char *)sqlite3_column_text(row, 1));
+        if (sqlite3_column_type(row, 2) != SQLITE_NULL)
+                db_bind_int(s, ":exitcode", sqlite3_column_int64(row, 2));
+        db_bind_text(s, ":exit_reason", (const char *)sqlite3_column_text(row, 3));
+        db->events++;
+        return db_run(db, s, e) < 0 ? -1 : 0;
+}
+
+/* Delete the row of @id in state @was by @query, count that and tell it. Returns 0, 1: it may not go now; -1. */
+static int delete_row(struct db *db, enum sql_query query, int64_t id, enum process_state was, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, query);
+        int rc;
+
+        db_bind_int(s, ":id", id);
+        rc = db_step(db, s, e);
+        if (rc <= 0)
+                return rc < 0 ? -1 : 1;
+        rc = publish_deleted(db, id, s, e);
+        sqlite3_reset(s);
+        db->tally[was]--;
+        return rc;
 }
 
 static int entered(struct db *db, int64_t id, enum process_state from, enum process_state to, struct err *e)
@@ -232,15 +265,7 @@ int record_unstarted(struct db *db, int64_t id, struct err *e)
 
 int record_discard(struct db *db, int64_t id, struct err *e)
 {
-        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_DISCARD);
-        int rc;
-
-        db_bind_int(s, ":id", id);
-        rc = outcome(db_run(db, s, e));
-        if (rc)
-                return rc;
-        db->tally[PROCESS_STARTING]--;
-        return publish(db, id, "deleted", e);
+        return delete_row(db, SQL_PROCESS_DISCARD, id, PROCESS_STARTING, e);
 }
 
 int record_close(struct db *db, int64_t id, enum process_state *was, struct err *e)
@@ -258,18 +283,9 @@ int record_close(struct db *db, int64_t id, enum process_state *was, struct err 
 
 int record_delete(struct db *db, int64_t id, enum process_state *was, struct err *e)
 {
-        sqlite3_stmt *s;
-        int rc;
-
         if (state_of(db, id, was, e) < 0)
                 return -1;
-        s = db_stmt(db, SQL_PROCESS_DELETE);
-        db_bind_int(s, ":id", id);
-        rc = outcome(db_run(db, s, e));
-        if (rc)
-                return rc;
-        db->tally[*was]--;
-        return publish(db, id, "deleted", e);
+        return delete_row(db, SQL_PROCESS_DELETE, id, *was, e);
 }
 
 int record_requested(struct db *db, int64_t id, const char *requested_by, struct err *e)

@@ -255,6 +255,11 @@ void store_submit(struct store *s, struct store_job *job)
         writer_submit(s->writer, job);
 }
 
+void store_watch(struct store *s, void (*watcher)(void *), void *arg)
+{
+        writer_watch(s->writer, watcher, arg);
+}
+
 const char *store_instance(struct store *s)
 {
         return s->instance;

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "model/caller.h"
+#include "model/event.h"
 #include "model/filter.h"
 #include "model/process.h"
 
@@ -90,6 +91,18 @@ int store_get(struct store *s, int64_t id, store_show_fn show, void *arg, struct
  * just been started may lag behind. -1 on failure. */
 int store_list(struct store *s, const struct caller *who, const struct process_filter *f, store_show_fn show,
                void *arg, struct err *e);
+
+typedef void (*store_event_fn)(const struct event *ev, void *arg);
+
+/** Show up to @f->limit events (0: none, @page only says what there is) of those that @who may see. A page may
+ * be shorter than the limit, or empty, although there are more: it looks at a bounded number of events. All of it
+ * and @page are of one moment. -1 on failure. */
+int store_events(struct store *s, const struct caller *who, const struct event_filter *f,
+                 struct event_page *page, store_event_fn show, void *arg, struct err *e);
+
+/** Call @watcher(@arg) on the writer's thread after each commit that tells of events, when they can be read. One
+ * at a time, and it must be quick. NULL: nobody; on return the last call is over. */
+void store_watch(struct store *s, void (*watcher)(void *), void *arg);
 
 /* A row that was open when the daemon ended. */
 struct open_row {

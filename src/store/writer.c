@@ -31,6 +31,9 @@ struct writer {
         const struct files *files;
         void (*fatal)(void *);
         void *fatal_arg;
+        pthread_mutex_t watch_lock; /* guards the watcher, and is held while it is told */
+        void (*watcher)(void *);
+        void *watcher_arg;
         pthread_t thread;
         pthread_mutex_t lock; /* guards the queue and stopping */
         pthread_cond_t wake;
@@ -176,6 +179,7 @@ static void finish_batch(struct list *batch, const struct err *e)
 static int try_batch(struct writer *w, struct list *batch, struct err *e)
 {
         memset(w->db->tally, 0, sizeof(w->db->tally));
+        w->db->events = 0;
         if (commit_batch(w, batch, e) == 0)
                 return 0;
         abandon(w);
@@ -233,6 +237,17 @@ static int commit_or_make_room(struct writer *w, struct list *batch, struct err 
         return try_batch(w, batch, e);
 }
 
+/* There are new events: say so once for all of a batch. */
+static void tell_watcher(struct writer *w)
+{
+        if (!w->db->events)
+                return;
+        pthread_mutex_lock(&w->watch_lock);
+        if (w->watcher)
+                w->watcher(w->watcher_arg);
+        pthread_mutex_unlock(&w->watch_lock);
+}
+
 static void write_batch(struct writer *w, struct list *batch)
 {
         struct err e = {0};
@@ -246,6 +261,8 @@ static void write_batch(struct writer *w, struct list *batch)
                 log_error("store.commit_failed", "error=%s", log_quote(e.msg));
         finish_batch(batch, e.kind == ERR_NONE ? NULL : &e);
         KILLPOINT("commit.told");
+        if (e.kind == ERR_NONE)
+                tell_watcher(w);
         if (w->dead && !was_dead)
                 w->fatal(w->fatal_arg);
 }
@@ -362,6 +379,7 @@ int writer_start(struct db *db, const struct files *files, void (*fatal)(void *)
         w->fatal_arg = arg;
         list_init(&w->queue);
         pthread_mutex_init(&w->lock, NULL);
+        pthread_mutex_init(&w->watch_lock, NULL);
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         pthread_cond_init(&w->wake, &attr);
@@ -387,6 +405,14 @@ void writer_submit(struct writer *w, struct store_job *job)
                 pthread_cond_signal(&w->wake);
 }
 
+void writer_watch(struct writer *w, void (*watcher)(void *), void *arg)
+{
+        pthread_mutex_lock(&w->watch_lock);
+        w->watcher = watcher;
+        w->watcher_arg = arg;
+        pthread_mutex_unlock(&w->watch_lock);
+}
+
 unsigned writer_troubles(struct writer *w)
 {
         return (w->full ? STORE_FULL : 0U) | (w->held_frames ? STORE_HELD : 0U);
@@ -402,6 +428,7 @@ void writer_stop(struct writer *w)
         pthread_cond_signal(&w->wake);
         pthread_join(w->thread, NULL);
         pthread_mutex_destroy(&w->lock);
+        pthread_mutex_destroy(&w->watch_lock);
         pthread_cond_destroy(&w->wake);
         free(w);
 }

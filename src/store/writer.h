@@ -17,6 +17,8 @@ struct writer;
 int writer_start(struct db *db, const struct files *files, void (*fatal)(void *), void *arg,
                  struct writer **out, struct err *e);
 void writer_submit(struct writer *w, struct store_job *job);
+/** See store_watch(). */
+void writer_watch(struct writer *w, void (*watcher)(void *), void *arg);
 /** STORE_FULL and STORE_HELD, as they are now. Any thread. */
 unsigned writer_troubles(struct writer *w);
 /** Finish what is queued and end. @w may be NULL. */

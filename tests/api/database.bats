@@ -41,14 +41,14 @@ load helper
       "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type, name" | sed 's/--.*//' | tr -d ' \n')"
 }
 
-@test "the views are there: processes, active_children, dangling, tokens, audit" {
+@test "the views are there: processes, active_children, dangling, events, tokens, audit" {
   local running ended
 
   running=$(start_process sleep 1000)
   ended=$(start_process true)
   api GET "/v1/processes/$ended?wait=60" >/dev/null
   assert_equal "$(sql "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name)")" \
-    'active_children,audit,dangling,processes,tokens'
+    'active_children,audit,dangling,events,processes,tokens'
   assert_equal "$(sql "SELECT id, state FROM active_children WHERE id IN ($running, $ended)")" "$running|started"
   assert_equal "$(sql "SELECT id, state FROM dangling WHERE id IN ($running, $ended)")" "$ended|stopped"
 }

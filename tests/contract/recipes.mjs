@@ -230,6 +230,18 @@ const OWN = {
     304: async (world, op) => unchanged(world, op, { id: await world.child() }),
     no_parent: onProcess('ended'),
   },
+  list_events: {
+    events_gone: (world, op) => world.call(op, { query: '?since=4711000' }),
+    async too_many(world, op) {
+      const headers = { Accept: 'text/event-stream' };
+      const { event_streams: n } = (await world.creche.ask('GET', '/v1/info')).limits;
+      const streams = await Promise.all(Array.from({ length: n }, () => world.creche.open(op.method, op.path, headers)));
+      const answer = await world.call(op, { headers });
+
+      streams.forEach((s) => s.destroy());
+      return answer;
+    },
+  },
   read_logs: {
     no_log: async (world, op) => world.call(op, { id: await world.ended({ stdout: 'null' }) }),
   },

@@ -144,6 +144,17 @@ export class Creche {
       headers: all }, bytes);
   }
 
+  /* An answer of which nothing is read but the head; to be destroyed. */
+  open(method, path, headers = {}) {
+    return new Promise((done, failed) => {
+      const req = http.request({ agent: false, socketPath: this.socket, method, path, headers });
+
+      req.on('error', failed);
+      req.on('response', done);
+      req.end();
+    });
+  }
+
   /* An answer that must be a good one. */
   async ask(method, path, options) {
     const answer = await this.request(method, path, options);

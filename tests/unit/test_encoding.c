@@ -19,6 +19,20 @@ TEST(gzip_is_taken_where_it_is_named_and_not_refused)
         CHECK(!encoding_takes_gzip("*;q=0"));
 }
 
+TEST(a_media_type_is_taken_where_it_is_named_and_not_refused)
+{
+        const char type[] = "text/event-stream";
+
+        CHECK(encoding_names_type("text/event-stream", type));
+        CHECK(encoding_names_type("application/json;q=0.5, Text/Event-Stream ; q=0.1", type));
+        CHECK(!encoding_names_type(NULL, type));
+        CHECK(!encoding_names_type("", type));
+        CHECK(!encoding_names_type("*/*", type));
+        CHECK(!encoding_names_type("text/*, application/json", type));
+        CHECK(!encoding_names_type("text/event-streams", type));
+        CHECK(!encoding_names_type("text/event-stream;q=0", type));
+}
+
 TEST(what_was_gzipped_is_the_same_again)
 {
         char text[5000], back[sizeof(text)];
