@@ -52,20 +52,20 @@ static void answer_text(struct request *r, int status, struct strbuf *body)
                       text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 }
 
-/* Answer with the JSON in @text, which is taken. */
-static void answer_coded(struct request *r, int status, struct strbuf *text, bool gzip)
+/* Answer with @text, which is taken. */
+static void answer_coded(struct request *r, int status, const char *type, struct strbuf *text, bool gzip)
 {
         struct strbuf zipped = {0};
 
         gzip = gzip && encoding_gzip(strbuf_text(text), text->len, &zipped);
         answer_text(r, status, gzip ? &zipped : text);
-        reply_header(r, "Content-Type", status < 400 ? JSON : PROBLEM);
+        reply_header(r, "Content-Type", type);
         if (gzip)
                 reply_header(r, "Content-Encoding", "gzip");
         strbuf_done(&zipped);
 }
 
-static void answer_json(struct request *r, int status, struct strbuf *text)
+static void answer_typed(struct request *r, int status, const char *type, struct strbuf *text)
 {
         bool vary = text->len > GZIP_MIN;
         bool gzip = vary && encoding_takes_gzip(head_get(&r->head, HEADER_ACCEPT_ENCODING));
@@ -77,11 +77,25 @@ static void answer_json(struct request *r, int status, struct strbuf *text)
         if (tagged && etag_matches(head_get(&r->head, HEADER_IF_NONE_MATCH), etag))
                 reply_empty(r, MHD_HTTP_NOT_MODIFIED);
         else
-                answer_coded(r, status, text, gzip);
+                answer_coded(r, status, type, text, gzip);
         if (tagged)
                 reply_tag(r, etag);
         if (vary)
                 reply_header(r, "Vary", "Accept-Encoding");
+}
+
+static void answer_json(struct request *r, int status, struct strbuf *text)
+{
+        answer_typed(r, status, status < 400 ? JSON : PROBLEM, text);
+}
+
+void reply_coded(struct request *r, const char *type, struct strbuf *body)
+{
+        if (strbuf_failed(body))
+                reply_refuse(r, ERR_INTERNAL, "out of memory");
+        else
+                answer_typed(r, MHD_HTTP_OK, type, body);
+        strbuf_done(body);
 }
 
 void reply_json(struct request *r, int status, struct strbuf *body)

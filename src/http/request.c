@@ -415,6 +415,8 @@ void request_end(struct request *r)
                 request_unref(r);
         if (r->begun) {
                 log_it(r);
+                if (r->status >= 100 && r->status < 100 * (HTTP_CLASSES + 1))
+                        counter_add(&r->http->answers[r->status / 100 - 1], 1);
                 idle_enter(&r->http->idle, r->connection);
                 count_busy(r->http, false);
         }

@@ -26,6 +26,7 @@
 #include <microhttpd.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/strbuf.h"
 #include "http/accept.h"
 #include "http/feed.h"
@@ -59,6 +60,8 @@ struct listener {
         unsigned connections_max;    /* of each */
 };
 
+enum { HTTP_CLASSES = 5 /* 1xx to 5xx */ };
+
 /* The server. */
 struct http {
         struct http_config config;
@@ -71,6 +74,7 @@ struct http {
         struct feed feed;
         int64_t started_us, started_mono_us;
         atomic_bool stopping;
+        counter answers[HTTP_CLASSES]; /* by class of their status */
         pthread_mutex_t lock;
         pthread_cond_t quiet;
         size_t busy; /* requests between head and last byte of the answer; under ->lock */

@@ -100,6 +100,7 @@ static struct start_op *op_new(struct registry *r, const struct caller *who, str
         op->actor = caller_actor(who);
         op->spec = spec;
         op->ticket = t;
+        op->begun_us = clock_mono_us();
         return op;
 }
 

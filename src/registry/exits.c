@@ -129,6 +129,13 @@ static void log_end(const struct process *p)
         }
 }
 
+static void count_end(struct registry_stats *s, const struct process *p)
+{
+        counter_add(&s->ends[p->exit.reason], 1);
+        for (int i = 0; i < STREAM_COUNT; i++)
+                counter_add(&s->output[i], (uint64_t)p->log_bytes[i]);
+}
+
 static void ended_done(struct store_job *job, const struct err *e)
 {
         struct child *c = container_of(job, struct child, ended);
@@ -145,6 +152,7 @@ static void ended_done(struct store_job *job, const struct err *e)
         publish(c);
         r->unwritten -= c->unwritten;
         log_end(&c->rec);
+        count_end(&r->stats, &c->rec);
         if (c->rec.on_parent_death && c->in_table)
                 r->on_parent_death_n--;
         waiters_ended(c, &done);

@@ -121,6 +121,7 @@ struct registry {
         struct token_table tokens; /* a lock of its own */
         _Atomic int64_t next_id;
         pid_t init_pid;
+        struct registry_stats stats;
 
         pthread_mutex_t lock;
         struct child *by_id[BUCKETS], *by_pid[BUCKETS];
@@ -238,6 +239,7 @@ struct start_op {
         bool counted;       /* in registry->starts_outside */
         struct timer timer; /* the next try to undo it */
         struct journal_slot *slot;
+        int64_t begun_us; /* clock_mono_us() */
         struct err err;
 };
 

@@ -189,6 +189,7 @@ static void on_exit_message(struct registry *r, struct peer *p, const struct zom
         } else if (!journal_has_pid(r->journal, msg->pid)) {
                 /* A double-forked orphan, or a child that was recorded before the last daemon could say so. One
                  * that is being started right now is in the journal: it will be asked for. */
+                counter_add(&r->stats.orphans, 1);
                 log_debug("orphan.reaped", "pid=%d", msg->pid);
                 peer_post(r, p->number, ZOMBIE_REAP, msg->pid, 0);
         }

@@ -310,8 +310,19 @@ int registry_info(struct registry *r, struct registry_info *info, struct err *e)
         info->init_pid = r->init.number ? r->init_pid : 0;
         info->unwritten = r->unwritten;
         pthread_mutex_unlock(&r->lock);
+        info->active = registry_active(r, NULL, 0);
         info->leaves = r->leaves != NULL;
         info->tell_oom = leaves_tell_oom(r->leaves);
         info->stopping = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
         return 0;
+}
+
+const struct registry_stats *registry_stats(const struct registry *r)
+{
+        return &r->stats;
+}
+
+const struct store_stats *registry_store_stats(const struct registry *r)
+{
+        return store_stats(r->store);
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/timers.h"
 #include "model/caller.h"
@@ -68,6 +69,7 @@ struct ticket {
         size_t joined_n;
         struct timer timer;
         struct list link; /* in the list of those to be finished, or of settlers */
+        int64_t since_us; /* a join or a wait waits since; 0: it does not */
         bool waiting;     /* under the registry's lock: neither finished nor cancelled */
 };
 
@@ -187,6 +189,7 @@ struct registry_info {
         char instance[40]; /* of the database */
         char boot_id[40];
         int init_pid;     /* 0: creche-init is gone (degraded) */
+        size_t active;    /* processes that run or are being started */
         size_t unwritten; /* processes whose end could not be written yet */
         bool leaves;      /* each process has a control group of its own */
         bool tell_oom;    /* ... which tells whether it was killed for want of memory */
@@ -195,5 +198,20 @@ struct registry_info {
 };
 
 int registry_info(struct registry *r, struct registry_info *info, struct err *e);
+
+/* What has happened since the registry was opened. Times are of histogram_time. */
+struct registry_stats {
+        counter starts[START_METHOD_COUNT]; /* that came to run their program */
+        counter ends[EXIT_REASON_COUNT];    /* recorded */
+        counter orphans;                    /* zombies of nobody, reaped */
+        counter output[STREAM_COUNT];       /* bytes, of processes that have ended */
+        struct histogram start_us;          /* from the request to the running program */
+        struct histogram join_us;           /* joins and waits that had to wait */
+        _Atomic int64_t joins_waiting;      /* now */
+};
+
+/** Both live as long as @r does. */
+const struct registry_stats *registry_stats(const struct registry *r);
+const struct store_stats *registry_store_stats(const struct registry *r);
 
 #endif

@@ -58,6 +58,11 @@ static void waiter_enter(struct waiter *w, struct ticket *t, struct child *c)
 /* Under the lock: @t waits no more. */
 static void detach(struct ticket *t)
 {
+        if (t->since_us) {
+                histogram_add(&t->registry->stats.join_us, &histogram_time, clock_mono_us() - t->since_us);
+                atomic_fetch_sub(&t->registry->stats.joins_waiting, 1);
+                t->since_us = 0;
+        }
         t->waiting = false;
         timers_unset(&t->registry->timers, &t->timer);
         waiter_leave(&t->one);
@@ -260,6 +265,13 @@ static struct child *child_of_initial(struct registry *r, struct process *p)
         return c;
 }
 
+/* Under the lock: @t is to wait, for ends. */
+static void join_begins(struct ticket *t)
+{
+        t->since_us = clock_mono_us();
+        atomic_fetch_add(&t->registry->stats.joins_waiting, 1);
+}
+
 /* Wait for @id, which is in the table, or is `initial`. Returns 0: it has ended; 1: waits; -1. */
 static int wait_for(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
                     struct ticket *t)
@@ -298,6 +310,7 @@ static int wait_for(struct registry *r, const struct caller *who, int64_t id, in
         } else {
                 ticket_attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
                 waiter_enter(&t->one, t, c);
+                join_begins(t);
         }
         pthread_mutex_unlock(&r->lock);
         return rc;
@@ -420,9 +433,11 @@ int registry_join_many(struct registry *r, const struct caller *who, const int64
         } else if (r->shut) {
                 detach(t);
                 rc = err_set(&t->err, ERR_STOPPING, 0, "the server stops");
-        } else if (timeout_us >= 0) {
-                registry_set_timer(r, &t->timer,
-                                   clock_mono_us() + (timeout_us == 0 ? SETTLE_MAX_US : timeout_us));
+        } else {
+                join_begins(t);
+                if (timeout_us >= 0)
+                        registry_set_timer(r, &t->timer,
+                                           clock_mono_us() + (timeout_us == 0 ? SETTLE_MAX_US : timeout_us));
         }
         pthread_mutex_unlock(&r->lock);
         return rc == 0 ? finish(r, t) : rc;

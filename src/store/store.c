@@ -260,6 +260,11 @@ void store_watch(struct store *s, void (*watcher)(void *), void *arg)
         writer_watch(s->writer, watcher, arg);
 }
 
+const struct store_stats *store_stats(struct store *s)
+{
+        return writer_stats(s->writer);
+}
+
 const char *store_instance(struct store *s)
 {
         return s->instance;

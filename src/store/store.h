@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "model/caller.h"
+#include "base/histogram.h"
 #include "model/event.h"
 #include "model/filter.h"
 #include "model/process.h"
@@ -73,6 +74,16 @@ enum store_trouble {
 
 /** Which of them there are: a set of enum store_trouble. */
 unsigned store_troubles(struct store *s);
+
+/* What the writer has done since it was started. */
+struct store_stats {
+        struct histogram jobs;      /* of a batch; histogram_count */
+        struct histogram commit_us; /* histogram_time */
+        counter failed;             /* batches of which nothing is durable */
+};
+
+/** Lives as long as @s does. */
+const struct store_stats *store_stats(struct store *s);
 
 /** The instance name of the database. Never changes. */
 const char *store_instance(struct store *s);

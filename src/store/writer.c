@@ -34,6 +34,7 @@ struct writer {
         pthread_mutex_t watch_lock; /* guards the watcher, and is held while it is told */
         void (*watcher)(void *);
         void *watcher_arg;
+        struct store_stats stats;
         pthread_t thread;
         pthread_mutex_t lock; /* guards the queue and stopping */
         pthread_cond_t wake;
@@ -121,17 +122,21 @@ static int flush_counters(struct db *db, struct err *e)
 static int commit_batch(struct writer *w, struct list *batch, struct err *e)
 {
         struct db *db = w->db;
+        int64_t jobs = 0, began_us;
 
         if (run_simple(db, SQL_BEGIN, e) < 0)
                 return -1;
         KILLPOINT("commit.begun");
-        list_for_each (node, batch)
+        list_for_each (node, batch) {
+                jobs++;
                 if (run_job(w, container_of(node, struct store_job, link), e) < 0)
                         return -1;
+        }
         KILLPOINT("commit.written");
         if (flush_counters(db, e) < 0)
                 return -1;
         KILLPOINT("commit");
+        began_us = clock_mono_us();
         if (run_simple(db, SQL_COMMIT, e) < 0) {
                 /* It may or may not be on the disk: only a process that opens the file anew can tell. The index
                  * of the log grows after the log was written. */
@@ -141,6 +146,8 @@ static int commit_batch(struct writer *w, struct list *batch, struct err *e)
                 return -1;
         }
         KILLPOINT("committed");
+        histogram_add(&w->stats.commit_us, &histogram_time, clock_mono_us() - began_us);
+        histogram_add(&w->stats.jobs, &histogram_count, jobs);
         db->main_children_stored = db->main_children;
         return 0;
 }
@@ -259,6 +266,8 @@ static void write_batch(struct writer *w, struct list *batch)
                 err_set(&e, ERR_UNAVAILABLE, 0, "the database cannot be written");
         else if (check_files(w, &e) == 0 && commit_or_make_room(w, batch, &e) < 0)
                 log_error("store.commit_failed", "error=%s", log_quote(e.msg));
+        if (e.kind != ERR_NONE)
+                counter_add(&w->stats.failed, 1);
         finish_batch(batch, e.kind == ERR_NONE ? NULL : &e);
         KILLPOINT("commit.told");
         if (e.kind == ERR_NONE)
@@ -411,6 +420,11 @@ void writer_watch(struct writer *w, void (*watcher)(void *), void *arg)
         w->watcher = watcher;
         w->watcher_arg = arg;
         pthread_mutex_unlock(&w->watch_lock);
+}
+
+const struct store_stats *writer_stats(const struct writer *w)
+{
+        return &w->stats;
 }
 
 unsigned writer_troubles(struct writer *w)

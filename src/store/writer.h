@@ -19,6 +19,8 @@ int writer_start(struct db *db, const struct files *files, void (*fatal)(void *)
 void writer_submit(struct writer *w, struct store_job *job);
 /** See store_watch(). */
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg);
+/** See store_stats(). */
+const struct store_stats *writer_stats(const struct writer *w);
 /** STORE_FULL and STORE_HELD, as they are now. Any thread. */
 unsigned writer_troubles(struct writer *w);
 /** Finish what is queued and end. @w may be NULL. */
