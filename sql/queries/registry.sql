@@ -23,6 +23,9 @@ RELEASE job;
 -- name: rollback_to
 ROLLBACK TO job;
 
+-- name: backup
+VACUUM INTO :path;
+
 -- name: tally_add
 INSERT INTO tally (state, n) VALUES (:state, :n) ON CONFLICT (state) DO UPDATE SET n = n + :n;
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "http/codec.h"
@@ -174,6 +175,14 @@ void reply_stream(struct request *r, const char *type, uint64_t size, MHD_Conten
                   void *state)
 {
         answer(r, MHD_HTTP_OK, MHD_create_response_from_callback(size, STREAM_BLOCK, reader, state, NULL));
+        reply_header(r, "Content-Type", type);
+}
+
+void reply_file(struct request *r, const char *type, int fd, uint64_t size)
+{
+        answer(r, MHD_HTTP_OK, MHD_create_response_from_fd64(size, fd));
+        if (!r->response)
+                close(fd);
         reply_header(r, "Content-Type", type);
 }
 

@@ -32,6 +32,9 @@ void reply_refuse(struct request *r, enum err_kind kind, const char *msg);
 void reply_stream(struct request *r, const char *type, uint64_t size, MHD_ContentReaderCallback reader,
                   void *state);
 
+/** Answer 200 with the @size bytes of the file @fd, which is taken. */
+void reply_file(struct request *r, const char *type, int fd, uint64_t size);
+
 /** Add a header to the answer. */
 void reply_header(struct request *r, const char *name, const char *value);
 

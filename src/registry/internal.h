@@ -18,6 +18,7 @@
  *   anew.c       what a daemon finds that has executed itself anew
  *   tokens.c     tokens that are minted; token_table.c: those that may be used
  *   audit.c      the audit trail
+ *   backup.c     snapshots of the database
  *   registry.c   open, shut, authkeys
  *
  * One lock, registry->lock, guards the table, the records in it, the waiters, the timers and the outbox. It
@@ -110,6 +111,17 @@ struct peer {
         bool full; /* waiting for room to send */
 };
 
+/* The thread that takes a backup, and for whom. Under the lock, but for stop. */
+struct backup {
+        struct registry *registry;
+        struct ticket *ticket;
+        int *fd; /* where the file goes */
+        pthread_t thread;
+        bool runs;        /* the thread is there to be joined */
+        bool taken;       /* it is being taken, or its file is still there */
+        atomic_bool stop; /* it shall end */
+};
+
 struct registry {
         struct registry_config config;
         struct store *store;
@@ -122,6 +134,7 @@ struct registry {
         _Atomic int64_t next_id;
         pid_t init_pid;
         struct registry_stats stats;
+        struct backup backup;
 
         pthread_mutex_t lock;
         struct child *by_id[BUCKETS], *by_pid[BUCKETS];
@@ -327,6 +340,9 @@ int audit_process(struct db *db, const struct actor *a, const char *verb, int64_
  * not told it. @verb, @outcome: static strings. */
 void audit_note(struct registry *r, const struct actor *a, const char *verb, int64_t process,
                 const char *detail, const char *outcome);
+/* backup.c */
+/* No backup is being taken any more. */
+void backup_end(struct registry *r);
 
 /* registry.c */
 void registry_authkey(struct registry *r, const struct process *p, char *out, size_t size);

@@ -145,6 +145,7 @@ void registry_shut(struct registry *r)
         if (!r)
                 return;
         starters_end(r);
+        backup_end(r);
         reaper_end(r);
         forkserver_free(r->forkserver);
         store_close(r->store);

@@ -171,6 +171,12 @@ int registry_events(struct registry *r, const struct caller *who, const struct e
 /** See store_watch(). */
 void registry_watch(struct registry *r, void (*watcher)(void *), void *arg);
 
+/** Take a snapshot of the database into the file *@fd, which is the caller's when the ticket is done; he calls
+ * registry_backup_fetched() when he has closed it, if this returned 1. ERR_TOO_MANY: another one has not been
+ * fetched yet. ERR_FULL, ERR_STOPPING, ERR_TRY_AGAIN, ERR_UNAVAILABLE. Cannot be cancelled. */
+int registry_backup(struct registry *r, int *fd, struct ticket *t);
+void registry_backup_fetched(struct registry *r);
+
 /** The caller whose authkey is @token, or to whom it was minted. ERR_UNAUTHENTICATED: it is neither, or its process
  * has ended; ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED. */
 int registry_authenticate(struct registry *r, const char *token, struct caller *who, struct err *e);

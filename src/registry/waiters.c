@@ -461,6 +461,7 @@ void registry_release_waiters(struct registry *r)
 
         pthread_mutex_lock(&r->lock);
         r->shut = true;
+        atomic_store(&r->backup.stop, true);
         list_for_each_safe (node, &r->all) {
                 struct child *c = child_ref(container_of(node, struct child, all));
                 struct list *w;

@@ -30,7 +30,7 @@ static int on_wal(void *arg, sqlite3 *sqlite, const char *name, int frames)
         return SQLITE_OK;
 }
 
-static int pragma(struct db *db, const char *text, struct err *e)
+int db_pragma(struct db *db, const char *text, struct err *e)
 {
         if (sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) != SQLITE_OK)
                 return db_err(db, e, text);
@@ -48,7 +48,7 @@ static int configure(struct db *db, struct err *e)
         sqlite3_busy_timeout(db->sqlite, BUSY_TIMEOUT_MS);
         sqlite3_wal_autocheckpoint(db->sqlite, 0);
         for (const char *const *p = db->readonly ? reading : writing; *p; p++)
-                if (pragma(db, *p, e) < 0)
+                if (db_pragma(db, *p, e) < 0)
                         return -1;
         if (!db->readonly)
                 sqlite3_wal_hook(db->sqlite, on_wal, db);

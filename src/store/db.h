@@ -36,6 +36,9 @@ int db_open(struct db *db, const char *path, bool readonly, struct err *e);
 int db_prepare(struct db *db, struct err *e);
 void db_close(struct db *db);
 
+/** Execute a PRAGMA that gives nothing back. */
+int db_pragma(struct db *db, const char *text, struct err *e);
+
 /** The prepared statement of @q, reset, without bindings. */
 sqlite3_stmt *db_stmt(struct db *db, enum sql_query q);
 

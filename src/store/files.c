@@ -16,7 +16,8 @@ int files_name(struct files *f, const char *path, struct err *e)
         for (int i = 0; i < FILE_COUNT; i++)
                 if (snprintf(f->paths[i], PATH_MAX, "%s%s", path, suffixes[i]) >= PATH_MAX)
                         return err_set(e, ERR_INVALID, 0, "the path of the database is too long");
-        if (snprintf(f->ballast, PATH_MAX, "%.*sballast", folder, path) >= PATH_MAX)
+        if (snprintf(f->ballast, PATH_MAX, "%.*sballast", folder, path) >= PATH_MAX ||
+            snprintf(f->backup, PATH_MAX, "%s.backup", path) >= PATH_MAX)
                 return err_set(e, ERR_INVALID, 0, "the path of the database is too long");
         return 0;
 }

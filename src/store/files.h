@@ -19,6 +19,7 @@ enum store_file { FILE_DATABASE, FILE_LOG, FILE_INDEX, FILE_COUNT };
 struct files {
         char paths[FILE_COUNT][PATH_MAX];
         char ballast[PATH_MAX]; /* not SQLite's */
+        char backup[PATH_MAX];  /* while one is being taken */
         struct {
                 dev_t dev;
                 ino_t ino;

@@ -11,6 +11,7 @@
 
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "store/backup.h"
 #include "store/ballast.h"
 #include "store/db.h"
 #include "store/files.h"
@@ -196,6 +197,7 @@ static int open_all(struct store *s, const struct store_config *c, struct err *e
         if (files_name(&s->files, c->path, e) < 0 || check_file(c->path, c->must_exist, e) < 0 ||
             open_or_make_room(s, c, e) < 0 || files_remember(&s->files, e) < 0)
                 return -1;
+        backup_forget(&s->files); /* of a daemon that died over it: its room may be what is missing */
         if (!ballast_is_held(s->files.ballast) && !ballast_take(s->files.ballast))
                 log_error("store.full", "error=%s detail=%s", log_quote(strerror(errno)),
                           log_quote("there is no room for the ballast: starts are refused"));
@@ -253,6 +255,11 @@ unsigned store_troubles(struct store *s)
 void store_submit(struct store *s, struct store_job *job)
 {
         writer_submit(s->writer, job);
+}
+
+int store_backup(struct store *s, const atomic_bool *stop, struct err *e)
+{
+        return backup_take(s, &s->files, stop, e);
 }
 
 void store_watch(struct store *s, void (*watcher)(void *), void *arg)

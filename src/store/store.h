@@ -10,6 +10,7 @@
 #ifndef CRECHE_STORE_STORE_H
 #define CRECHE_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +65,11 @@ void store_forsake(struct store *s);
 void store_close(struct store *s);
 
 void store_submit(struct store *s, struct store_job *job);
+
+/** Take a consistent snapshot of the database as it is now, while the writer goes on. Blocks for as long as that
+ * takes; not from two threads at once. Returns a file that has no name any more, open for reading, or -1: ERR_FULL
+ * (too little room, or the disk became full meanwhile), ERR_STOPPING once *@stop is true, ERR_UNAVAILABLE. */
+int store_backup(struct store *s, const atomic_bool *stop, struct err *e);
 
 /* What is wrong with it now, and goes away by itself or when somebody mends it. */
 enum store_trouble {

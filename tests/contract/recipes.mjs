@@ -230,6 +230,20 @@ const OWN = {
     304: async (world, op) => unchanged(world, op, { id: await world.child() }),
     no_parent: onProcess('ended'),
   },
+  backup: {
+    /* One that is larger than what a socket holds is not fetched. */
+    async too_many(world, op) {
+      world.creche.sql(`PRAGMA busy_timeout = 10000;
+        WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO event (at, process, type, name) SELECT 1, 1, 'lost', printf('%0250d', i) FROM n`);
+      const first = await world.creche.open(op.method, op.path);
+      const answer = await world.call(op);
+
+      first.destroy();
+      await until(async () => (await world.call(op)).status === 200, 'its file is gone');
+      return answer;
+    },
+  },
   list_events: {
     events_gone: (world, op) => world.call(op, { query: '?since=4711000' }),
     async too_many(world, op) {

@@ -57,6 +57,16 @@ full_disk() { # tmpfs|ext4
   assert_equal "$(sql 'SELECT count(*) FROM process')" 0
 }
 
+@test "a disk with too little room for a backup: it is refused, and harms nobody" {
+  state_on tmpfs 40
+  start_creche_in "$DIR"
+  api_status POST /v1/backup >/dev/null
+  assert_problem 507 insufficient_storage
+  [[ ! -e $CRECHE_STATE/registry.db.backup ]]
+  health_is ok
+  assert_equal "$(exitcode_of "$(start_process sh -c 'exit 3')")" 3
+}
+
 @test "a full disk: many exits, one by one, fit into the ballast" {
   local i
 
