@@ -34,7 +34,8 @@ static inline void probe_status(FILE *f)
 
         while (status && fgets(line, sizeof(line), status))
                 if (!strncmp(line, "SigBlk:", 7) || !strncmp(line, "SigIgn:", 7) ||
-                    !strncmp(line, "Groups:", 7) || !strncmp(line, "Uid:", 4) || !strncmp(line, "Gid:", 4))
+                    !strncmp(line, "Groups:", 7) || !strncmp(line, "Uid:", 4) || !strncmp(line, "Gid:", 4) ||
+                    !strncmp(line, "NoNewPrivs:", 11) || !strncmp(line, "Cap", 3))
                         fputs(line, f);
         if (status)
                 fclose(status);

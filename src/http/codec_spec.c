@@ -370,6 +370,14 @@ static int read_nice(struct reader *r, const json_t *v, const struct place *at)
         return 0;
 }
 
+static int read_no_new_privs(struct reader *r, const json_t *v, const struct place *at)
+{
+        if (!json_is_boolean(v))
+                return place_refuse(at, r->e, "must be true or false");
+        r->spec->may_gain_privileges = json_is_false(v);
+        return 0;
+}
+
 static int read_labels(struct reader *r, const json_t *v, const struct place *at)
 {
         const char *key;
@@ -457,6 +465,7 @@ static const struct {
         {"group", read_group},
         {"rlimits", read_rlimits},
         {"nice", read_nice},
+        {"no_new_privs", read_no_new_privs},
         {"labels", read_labels},
         {"timeout", read_timeout},
         {"grace", read_grace},

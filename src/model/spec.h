@@ -47,7 +47,8 @@ struct spec {
         size_t rlimits_n;
         int nice;
         bool has_nice;
-        int64_t timeout_us; /* 0: none */
+        bool may_gain_privileges; /* "no_new_privs": false */
+        int64_t timeout_us;       /* 0: none */
         int64_t grace_us;
         enum start_method start_method;
         int on_parent_death; /* a signal; 0: none */

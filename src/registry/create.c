@@ -133,6 +133,9 @@ static int resolve_for_process(const struct caller *who, struct spec *s, struct 
 int registry_resolve_account(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
                              struct err *e)
 {
+        if (s->may_gain_privileges && !(who->scopes & SCOPE_ADMIN))
+                return err_set_at(e, ERR_FORBIDDEN, "/no_new_privs",
+                                  "only a token with the scope admin may let a process gain privileges");
         if (who->process)
                 return resolve_for_process(who, s, a, e);
         if (s->user || s->group)

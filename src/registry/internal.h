@@ -227,7 +227,7 @@ void settle_drained(struct registry *r, struct list *done);
 struct process *registry_find(struct registry *r, const struct caller *who, int64_t id, struct err *e);
 
 /* create.c / starters.c */
-/* As whom @s shall run, if @who may say so; @s is told what it inherits. */
+/* As whom @s shall run, and with which privileges, if @who may say so; @s is told what it inherits. */
 int registry_resolve_account(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
                              struct err *e);
 

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,7 +24,8 @@ struct kernel_sigaction {
 };
 
 static const char *const stage_names[STAGE_COUNT] = {
-        NULL, "files", "session", "signals", "limits", "stdin", "stdout", "stderr", "user", "cwd", "exec"};
+        NULL,     "files", "session", "signals", "limits",       "stdin",       "stdout",
+        "stderr", "user",  "cwd",     "exec",    "capabilities", "no_new_privs"};
 
 const char *bootstrap_stage_name(enum bootstrap_stage stage)
 {
@@ -152,6 +155,35 @@ static void become_user(const struct bootstrap *b)
         }
 }
 
+/* What no program may ever bring back, not even one that is setuid: as long as we may take it away. Who is not
+ * allowed to (EPERM: no CAP_SETPCAP) leaves that to no_new_privs, under which no program brings anything. A
+ * child that runs as root is meant to be that. */
+static void drop_bounding_set(const struct bootstrap *b)
+{
+        if (b->launch->uid == 0 || !b->launch->no_new_privs)
+                return;
+        for (unsigned long cap = 0; syscall(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+                ;
+        if (errno != EINVAL && errno != EPERM) /* EINVAL: there is no such capability, they are all gone */
+                fail(b, STAGE_CAPABILITIES);
+}
+
+/* What our own caller has left us to pass on (AmbientCapabilities= of systemd, securebits) is not the child's. */
+static void drop_capabilities(const struct bootstrap *b)
+{
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+        check(b, STAGE_CAPABILITIES, syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+        check(b, STAGE_CAPABILITIES, syscall(SYS_capget, &head, sets));
+        for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+                sets[i].inheritable = 0;
+                if (b->launch->uid != 0)
+                        sets[i].effective = sets[i].permitted = 0;
+        }
+        check(b, STAGE_CAPABILITIES, syscall(SYS_capset, &head, sets));
+}
+
 /* As execvp(): go on after what is not there, and remember that something was but might not be run. */
 static void __attribute__((noreturn)) exec_first(const struct bootstrap *b)
 {
@@ -187,13 +219,17 @@ void bootstrap_run(void *arg)
                 apply_limits(b);
         open_stdio(b);
         KILLPOINT("child.stdio_opened");
+        drop_bounding_set(b); /* which takes a capability that only root has */
         become_user(b);
+        drop_capabilities(b);
         if (b->launch->limits_last)
                 apply_limits(b);
         check(b, STAGE_CWD, syscall(SYS_chdir, b->launch->cwd.text));
         syscall(SYS_umask, b->launch->umask);
         check(b, STAGE_SIGNALS,
               syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty_mask, NULL, KERNEL_SIGSET_BYTES));
+        if (b->launch->no_new_privs)
+                check(b, STAGE_NO_NEW_PRIVS, syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
         KILLPOINT("child.exec");
         exec_first(b);
 }

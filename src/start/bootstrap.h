@@ -11,6 +11,7 @@
 #include "start/journal.h"
 #include "start/launch.h"
 
+/* A slot of the spawn journal may hold one of these while creched is replaced by a newer one: the numbers stay. */
 enum bootstrap_stage {
         STAGE_NONE,
         STAGE_FILES,
@@ -23,6 +24,8 @@ enum bootstrap_stage {
         STAGE_USER,
         STAGE_CWD,
         STAGE_EXEC,
+        STAGE_CAPABILITIES,
+        STAGE_NO_NEW_PRIVS,
         STAGE_COUNT,
 };
 

@@ -155,6 +155,7 @@ static void set_plain(struct launch *l, const struct spec *spec, const struct la
         l->umask = spec->umask;
         l->nice = spec->nice;
         l->has_nice = spec->has_nice;
+        l->no_new_privs = !spec->may_gain_privileges;
         snprintf(l->oom_score_adj, sizeof(l->oom_score_adj), "%s", c->oom_score_adj ? c->oom_score_adj : "");
         l->rlimits_n = (uint32_t)spec->rlimits_n;
         memcpy(l->rlimits, spec->rlimits, sizeof(l->rlimits));

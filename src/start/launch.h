@@ -36,7 +36,8 @@ struct launch {
         char oom_score_adj[8]; /* "": as we have it */
         int nice;
         bool has_nice;
-        bool has_ids;
+        bool no_new_privs;
+        bool has_ids;     /* uid, gid and groups have to be set; uid is what it will have in any case */
         bool limits_last; /* after the ids: the kernel says what this user may have */
         uid_t uid;
         gid_t gid;

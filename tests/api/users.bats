@@ -85,3 +85,54 @@ as_nobody() { # JSON
   id=$(create_process '{"argv": ["pwd"], "user": "nobody"}')
   assert_equal "$(output_of "$id")" /
 }
+
+# ------------------------------------------------------------------------------------- privileges
+
+# What a setuid program of root's, executed by nobody, finds itself to be. By descriptor: nobody need not be able
+# to reach it by its path.
+effective_uid() { # JSON
+  local program=$BATS_FILE_TMPDIR/id id
+
+  install -m 4755 "$(command -v id)" "$program"
+  id=$(create_process "$(jq -c --arg program "$program" '{argv: ["sh", "-c",
+    "exec 3<$0 setpriv --reuid nobody --clear-groups /proc/self/fd/3 -u", $program]} + .' <<<"$1")") || return
+  output_of "$id"
+}
+
+@test "users: a setuid program gains nothing, unless the operator lets it" {
+  local method
+
+  [[ ,$(findmnt -no OPTIONS -T "$BATS_FILE_TMPDIR"), != *,nosuid,* ]] || skip "nosuid: $BATS_FILE_TMPDIR"
+  for method in "${METHODS[@]}"; do
+    assert_equal "$method $(effective_uid "{\"start_method\": \"$method\"}")" "$method $(id -u nobody)"
+    assert_equal "$method $(effective_uid "{\"start_method\": \"$method\", \"no_new_privs\": false}")" "$method 0"
+  done
+}
+
+@test "users: a child of another user has no capability and no new privileges; one of root's has root's" {
+  local method as
+
+  for method in "${METHODS[@]}"; do
+    as=$(output_of "$(create_process "{\"argv\": [\"cat\", \"/proc/self/status\"], \"user\": \"nobody\", \"cwd\": \"/\",
+      \"start_method\": \"$method\"}")")
+    assert_equal "$(awk '/^(Cap|NoNewPrivs)/ { printf "%s", $2 }' <<<"$as")" "$(printf '0%.0s' {1..80})1"
+    as=$(output_of "$(create_process "{\"argv\": [\"cat\", \"/proc/self/status\"], \"start_method\": \"$method\"}")")
+    assert_equal "$(grep -E '^Cap(Bnd|Eff)|NoNew' <<<"$as")" \
+      "$(grep -E '^Cap(Bnd|Eff)' /proc/self/status)"$'\nNoNewPrivs:\t1'
+  done
+}
+
+@test "users: no_new_privs=false needs the scope admin, which no process has: to create, to change, or to start" {
+  local id
+
+  start_parent
+  TOKEN=$AUTHKEY api_status POST /v1/processes '{"argv": ["true"], "no_new_privs": false}' >/dev/null
+  assert_problem 403 forbidden
+  assert_equal "$(jq -r .errors[0].pointer <<<"$BODY")" /no_new_privs
+  assert_equal "$(TOKEN=$AUTHKEY http_code POST /v1/processes '{"argv": ["true"], "no_new_privs": false, "start": false}')" 403
+  id=$(TOKEN=$AUTHKEY create_process '{"argv": ["true"], "no_new_privs": true, "start": false}')
+  assert_equal "$(TOKEN=$AUTHKEY http_code PATCH "/v1/processes/$id" '{"no_new_privs": false}')" 403
+  assert_equal "$(TOKEN=$AUTHKEY http_code POST "/v1/processes/$id/start")" 200
+  api_status POST /v1/processes '{"argv": ["true"], "no_new_privs": null}' >/dev/null
+  assert_problem 422 invalid
+}
