@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 enum { FIRST_CAP = 256 };
 
 void strbuf_done(struct strbuf *b)
 {
-        free(b->s);
-        *b = (struct strbuf){0};
+        if (b->secret)
+                secret_free(b->s, b->cap);
+        else
+                free(b->s);
+        *b = (struct strbuf){.secret = b->secret};
 }
 
 char *strbuf_reserve(struct strbuf *b, size_t n)
@@ -25,7 +30,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
                 return b->s + b->len;
         while (cap - b->len <= n)
                 cap *= 2;
-        s = realloc(b->s, cap);
+        s = b->secret ? secret_grow(b->s, b->cap, cap) : realloc(b->s, cap);
         if (!s) {
                 b->failed = true;
                 return NULL;
@@ -105,9 +110,9 @@ char *strbuf_steal(struct strbuf *b)
 {
         char *s = b->failed ? NULL : b->s ? b->s : strdup("");
 
-        if (!s || s != b->s)
-                free(b->s);
-        *b = (struct strbuf){0};
+        if (s && s == b->s)
+                b->s = NULL;
+        strbuf_done(b);
         return s;
 }
 

@@ -18,6 +18,7 @@ struct strbuf {
         char *s; /* NULL while nothing was appended; strbuf_text() never is */
         size_t len, cap;
         bool failed;
+        bool secret; /* set it first: no memory is given back before it is wiped */
 };
 
 void strbuf_done(struct strbuf *b);

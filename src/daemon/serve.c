@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/killpoint.h"
+#include "base/secret.h"
 #include "daemon/door.h"
 #include "daemon/keys.h"
 #include "daemon/oom.h"
@@ -43,6 +44,7 @@ struct server {
         uint32_t restarts;
         bool was_ready;        /* an earlier creched under this creche-init has said READY */
         struct rlimit nofile;  /* as it was when we were started */
+        struct rlimit core;    /* the same */
         char oom_score_adj[8]; /* the same; "": we have left it alone */
         char token[TOKEN_MAX];
         char address[256], url[300];
@@ -125,6 +127,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .url = *s->url ? s->url : NULL,
                                      .exe = "/proc/self/exe",
                                      .nofile = s->nofile,
+                                     .core = s->core,
                                      .oom_score_adj = s->oom_score_adj,
                                      .leaves = true,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
@@ -322,7 +325,7 @@ static void execute_anew(struct server *s)
         put_number("CRECHE_INIT_READY", 1);
         oom_hand_over(s->oom_score_adj);
         if (sockets_hand_over(&s->sockets, &e) == 0 && fcntl(s->init_fd, F_SETFD, 0) == 0 &&
-            setrlimit(RLIMIT_NOFILE, &s->nofile) == 0) {
+            setrlimit(RLIMIT_NOFILE, &s->nofile) == 0 && setrlimit(RLIMIT_CORE, &s->core) == 0) {
                 registry_take_orphans();
                 KILLPOINT("restart.exec");
                 execv(s->config->argv[0], s->config->argv);
@@ -410,6 +413,7 @@ int serve(const struct config *c)
         struct err e = {0};
 
         umask(077);
+        secret_process(&s.core);
         raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 registry_end_forkservers();

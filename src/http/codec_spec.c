@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/secret.h"
 #include "http/base64.h"
 #include "http/document.h"
 
@@ -39,7 +40,7 @@ static int copy_string(struct reader *r, const json_t *v, const struct place *at
         s = strdup(json_string_value(v));
         if (!s)
                 return refuse_memory(r->e);
-        free(*to);
+        secret_free_all(*to);
         *to = s;
         return 0;
 }
@@ -59,7 +60,7 @@ static int read_base64(const json_t *v, const struct place *at, char **out, size
                 return refuse_memory(e);
         len = base64_decode(json_string_value(text), json_string_length(text), bytes);
         if (len < 0) {
-                free(bytes);
+                secret_free_all(bytes);
                 return place_refuse(&inner, e, "is not base64");
         }
         bytes[len] = '\0';
@@ -88,7 +89,7 @@ static int read_text(struct reader *r, const json_t *v, const struct place *at, 
                 place_refuse(at, r->e, "contains a NUL");
         else
                 return 0;
-        free(TAKE_PTR(*out));
+        secret_free_all(TAKE_PTR(*out));
         return -1;
 }
 
@@ -183,6 +184,20 @@ static int grow_env(struct reader *r, size_t n)
         return 0;
 }
 
+/* asprintf() would leave pieces of it in memory that it gives back. */
+static char *assign(const char *name, const char *value)
+{
+        size_t name_n = strlen(name), value_n = strlen(value);
+        char *s = malloc(name_n + value_n + 2);
+
+        if (!s)
+                return NULL;
+        memcpy(s, name, name_n);
+        s[name_n] = '=';
+        memcpy(s + name_n + 1, value, value_n + 1);
+        return s;
+}
+
 /* env and secrets: the second is checked against the first. */
 static int read_env(struct reader *r, const json_t *v, const struct place *at)
 {
@@ -196,18 +211,16 @@ static int read_env(struct reader *r, const json_t *v, const struct place *at)
         json_object_foreach((json_t *)v, name, value)
         {
                 const struct place item = {.up = at, .key = name};
-                CLEANUP(freep) char *text = NULL;
+                CLEANUP(secret_freep) char *text = NULL;
 
                 if (check_env_name(r, name, &item) < 0 || read_text(r, value, &item, &text) < 0)
                         return -1;
                 if (strlen(name) + strlen(text) + 1 > SPEC_ARGUMENT_MAX)
                         return place_refuse(&item, r->e, "name and value are longer than %d bytes",
                                             SPEC_ARGUMENT_MAX);
-                if (asprintf(&r->spec->env[r->env_n], "%s=%s", name, text) < 0) {
-                        r->spec->env[r->env_n] = NULL;
+                r->spec->env[r->env_n] = assign(name, text);
+                if (!r->spec->env[r->env_n++])
                         return refuse_memory(r->e);
-                }
-                r->env_n++;
                 add_json(&r->env, name);
         }
         return 0;

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/secret.h"
 
 enum { DEPTH_MAX = 32 };
 
@@ -153,18 +154,27 @@ static void scan_pointer(const char *text, size_t n, char *out, size_t size)
         }
 }
 
-static int refuse_syntax(const char *text, size_t n, const json_error_t *je, struct err *e)
+static int refuse_syntax(const char *text, size_t n, json_error_t *je, struct err *e)
 {
         size_t at = je->position > 0 && (size_t)je->position <= n ? (size_t)je->position : n;
         char pointer[sizeof(e->pointer)];
         enum json_error_code code = json_error_code(je);
+        char *near = strstr(je->text, " near ");
         enum err_kind kind = code == json_error_numeric_overflow ? ERR_INVALID : ERR_MALFORMED;
 
+        /* What follows is a piece of the document, and that may be a secret. */
+        if (near)
+                *near = '\0';
         /* The token that nobody expected is not on the way to its place. */
         if (code == json_error_invalid_syntax && at && memchr("{}[],", text[at - 1], 5))
                 at--;
         scan_pointer(text, at, pointer, sizeof(pointer));
         return err_set_at(e, kind, pointer, "%s (line %d, column %d)", je->text, je->line, je->column);
+}
+
+void document_keep_no_secrets(void)
+{
+        json_set_alloc_funcs(malloc, secret_free_all);
 }
 
 int document_read(const char *text, size_t n, json_t **out, struct err *e)

@@ -23,6 +23,9 @@ struct place {
         size_t index;
 };
 
+/** From now on, memory of documents is wiped before it is given back. Before the first document. */
+void document_keep_no_secrets(void);
+
 /** Parse @n bytes into a new object. Returns 0, or -1: ERR_MALFORMED; ERR_INVALID when it is no object. */
 int document_read(const char *text, size_t n, json_t **out, struct err *e);
 

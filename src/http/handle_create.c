@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/secret.h"
 #include "http/codec.h"
 #include "http/document.h"
 #include "http/reply.h"
@@ -62,7 +63,7 @@ void handle_create_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         CLEANUP(spec_freep) struct spec *spec = NULL;
-        CLEANUP(freep) char *stored = NULL;
+        CLEANUP(secret_freep) char *stored = NULL;
         struct idempotency idem;
         bool has_key;
         struct err e = {0};
@@ -87,7 +88,7 @@ void handle_create_process(struct request *r)
 /* The request that created r->id, as an object. */
 static int read_stored(struct request *r, const char *again, json_t **out, struct err *e)
 {
-        CLEANUP(freep) char *text = NULL;
+        CLEANUP(secret_freep) char *text = NULL;
 
         if (registry_request(request_registry(r), &r->caller, r->id, again, &text, e) < 0)
                 return -1;
@@ -142,7 +143,8 @@ void handle_update_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
         CLEANUP(spec_freep) struct spec *spec = NULL;
-        CLEANUP(freep) char *body = NULL, *name = NULL;
+        CLEANUP(secret_freep) char *body = NULL;
+        CLEANUP(freep) char *name = NULL;
         struct err e = {0};
         bool only_name;
 

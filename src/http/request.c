@@ -28,6 +28,7 @@ struct request *request_new(struct listener *l, struct MHD_Connection *conn, con
         r->http = l->http;
         r->conn = conn;
         r->refs = 1;
+        r->body.secret = true;
         r->pipe_fd = -1;
         r->target_at = target;
         ticket_init(&r->ticket, NULL);
@@ -46,8 +47,6 @@ static void request_free(struct request *r)
 {
         if (r->state_free)
                 r->state_free(r->state);
-        if (r->body.s)
-                explicit_bzero(r->body.s, r->body.len);
         strbuf_done(&r->body);
         query_done(&r->query);
         ticket_done(&r->ticket);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/document.h"
 #include "http/request.h"
 
 enum {
@@ -166,6 +167,7 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         idle_init(&h->idle);
         init_sessions(h);
         MHD_set_panic_func(on_panic, NULL);
+        document_keep_no_secrets();
         if (park_open(&h->park, &h->idle, e) < 0 || feed_open(&h->feed, c->registry, e) < 0 ||
             start_listener(h, c->unix_fd, NULL, e) < 0 ||
             (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0) ||

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 static void free_strings(char **strings)
 {
         for (char **s = strings; s && *s; s++)
@@ -17,15 +19,15 @@ void spec_free(struct spec *s)
         if (!s)
                 return;
         free_strings(s->argv);
-        free_strings(s->env);
+        for (char **env = s->env; env && *env; env++)
+                secret_free_all(*env);
+        free(s->env);
         free(s->name);
         free(s->identity);
         free(s->cwd);
         free(s->user);
         free(s->group);
-        if (s->stdin_bytes)
-                explicit_bzero(s->stdin_bytes, s->stdin_len);
-        free(s->stdin_bytes);
+        secret_free(s->stdin_bytes, s->stdin_len);
         free(s->argv_json);
         free(s->env_json);
         free(s->labels_json);

@@ -14,6 +14,7 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
+#include "base/secret.h"
 #include "base/sys.h"
 #include "registry/internal.h"
 
@@ -34,7 +35,7 @@ void start_op_free(struct start_op *op)
         start_is_accounted(op);
         child_unref(op->child);
         spec_free(op->spec);
-        free(op->request);
+        secret_free_all(op->request);
         free(op->key);
         free(op);
 }

@@ -24,6 +24,7 @@ struct registry_config {
         const char *exe;           /* this program: what the forkserver is started from */
         unsigned char secret[32];  /* authkeys and fingerprints are made with it */
         struct rlimit nofile;      /* of children; all zero: ours */
+        struct rlimit core;        /* the same */
         const char *oom_score_adj; /* the same; NULL or "": ours */
         bool leaves;               /* a control group for each process, where that can be had */
         int init_fd;               /* control socket to creche-init; -1: there is none */

@@ -255,6 +255,7 @@ void registry_authkey(struct registry *r, const struct process *p, char *out, si
 
         authkey(r, p, key);
         snprintf(out, size, "CRECHE_AUTHKEY=%s", key);
+        explicit_bzero(key, sizeof(key));
 }
 
 static void caller_of(struct caller *who, const struct process *p)
@@ -285,6 +286,7 @@ int registry_authenticate(struct registry *r, const char *token, struct caller *
                 authkey(r, &c->rec, key);
                 /* The whole of it, so that there is one way to write it. */
                 ok = strlen(token) == strlen(key) && gnutls_memcmp(key, token, strlen(key)) == 0;
+                explicit_bzero(key, sizeof(key));
                 if (ok)
                         caller_of(who, &c->rec);
         }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
                                    .env = env,
                                    .cwd = p->cwd,
                                    .nofile = r->config.nofile,
+                                   .core = r->config.core,
                                    .oom_score_adj = r->config.oom_score_adj,
                                    .out_path = out,
                                    .err_path = err};
@@ -80,6 +82,7 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
                 env[3] = url;
         }
         l = launch_new(op->spec, &c);
+        explicit_bzero(authkey, sizeof(authkey));
         if (!l)
                 err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         return l;

@@ -153,6 +153,8 @@ static void become_user(const struct bootstrap *b)
                 errno = EPERM;
                 fail(b, STAGE_USER);
         }
+        /* Where fs.suid_dumpable is 2, that has made the memory dumpable, which is the daemon's, too. */
+        check(b, STAGE_USER, syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
 /* What no program may ever bring back, not even one that is setuid: as long as we may take it away. Who is not

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/killpoint.h"
+#include "base/secret.h"
 #include "base/socket.h"
 #include "base/zombie.h"
 #include "start/bootstrap.h"
@@ -108,11 +109,13 @@ static int die_with_daemon(void)
 int forkserver_main(void)
 {
         struct journal_slot *slots = journal_map(FORKSERVER_JOURNAL_FD, NULL);
+        struct rlimit core; /* each launch says which its child has */
         struct pollfd polled[2] = {{.fd = FORKSERVER_START_FD, .events = POLLIN},
                                    {.fd = FORKSERVER_ZOMBIE_FD, .events = POLLIN}};
 
         if (!slots || die_with_daemon() < 0)
                 return EXIT_FAILURE;
+        secret_process(&core);
         KILLPOINT("forkserver.begun");
         block_signals();
         prctl(PR_SET_NAME, FORKSERVER_NAME);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/secret.h"
 #include "base/strbuf.h"
 
 enum { DEFAULTS = 6 };
@@ -137,15 +138,14 @@ static void set_ids(struct launch *l, const struct account *a)
         memcpy(l->groups, a->groups, sizeof(l->groups));
 }
 
-/* The daemon raises its own limit; children get the one that it was started with. */
-static void restore_nofile(struct launch *l, const struct rlimit *nofile)
+/* The daemon changes its own limit; children get the one that it was started with. */
+static void restore_limit(struct launch *l, int resource, const struct rlimit *limit)
 {
         for (uint32_t i = 0; i < l->rlimits_n; i++)
-                if (l->rlimits[i].resource == RLIMIT_NOFILE)
+                if (l->rlimits[i].resource == resource)
                         return;
-        if (nofile->rlim_max && l->rlimits_n < SPEC_RLIMITS_MAX)
-                l->rlimits[l->rlimits_n++] =
-                        (struct spec_rlimit){.resource = RLIMIT_NOFILE, .limit = *nofile};
+        if (limit->rlim_max && l->rlimits_n < SPEC_RLIMITS_MAX)
+                l->rlimits[l->rlimits_n++] = (struct spec_rlimit){.resource = resource, .limit = *limit};
 }
 
 static void set_plain(struct launch *l, const struct spec *spec, const struct launch_context *c)
@@ -159,7 +159,8 @@ static void set_plain(struct launch *l, const struct spec *spec, const struct la
         snprintf(l->oom_score_adj, sizeof(l->oom_score_adj), "%s", c->oom_score_adj ? c->oom_score_adj : "");
         l->rlimits_n = (uint32_t)spec->rlimits_n;
         memcpy(l->rlimits, spec->rlimits, sizeof(l->rlimits));
-        restore_nofile(l, &c->nofile);
+        restore_limit(l, RLIMIT_NOFILE, &c->nofile);
+        restore_limit(l, RLIMIT_CORE, &c->core);
         set_ids(l, c->account);
 }
 
@@ -183,7 +184,7 @@ struct launch *launch_new(const struct spec *spec, const struct launch_context *
                 a->uid ? PATH_USER : PATH_ROOT, home, user, logname, shell, "LANG=C.UTF-8"};
         size_t env_max = count(c->env) + count((const char *const *)spec->env) + DEFAULTS;
         CLEANUP(freep) const char **env = calloc(env_max, sizeof(*env));
-        CLEANUP(strbuf_done) struct strbuf b = {0};
+        CLEANUP(strbuf_done) struct strbuf b = {.secret = true};
         struct launch head = {0};
 
         if (!env)
@@ -206,9 +207,7 @@ struct launch *launch_new(const struct spec *spec, const struct launch_context *
 /* It holds secrets. */
 void launch_free(struct launch *l)
 {
-        if (l)
-                explicit_bzero(l, l->size);
-        free(l);
+        secret_free(l, l ? l->size : 0);
 }
 
 static void relocate_list(struct launch *l, union launch_ref *ref)

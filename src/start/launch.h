@@ -53,8 +53,8 @@ struct launch_context {
         const char *const *env; /* NULL-terminated "NAME=value": goes above all (CRECHE_ID ...) */
         const char *cwd;
         const char *out_path, *err_path;
-        struct rlimit nofile;      /* what a child has unless the spec says otherwise; ours may be raised */
-        const char *oom_score_adj; /* what a child has; NULL or "": what we have */
+        struct rlimit nofile, core; /* what a child has unless the spec says otherwise; ours differ */
+        const char *oom_score_adj;  /* what a child has; NULL or "": what we have */
 };
 
 /** A launch of @spec, to be freed with launch_free(). NULL: out of memory. */
