@@ -113,7 +113,7 @@ static inline void rig_begin(struct rig *r)
         sigdelset(&all, SIGALRM);
         sigprocmask(SIG_SETMASK, &all, &r->mask);
         prctl(PR_SET_CHILD_SUBREAPER, 1); /* as creche-init: what a dead forkserver leaves comes to us */
-        MUST(journal_open(test_path("spawn.journal"), &r->journal, &e));
+        MUST(journal_open(test_dir_fd(), "spawn.journal", &r->journal, &e));
         journal_clear(r->journal);
         r->forkserver = forkserver_new("/proc/self/exe", r->journal, on_born, r);
         MUST(starter_init(&r->starter, r->forkserver, r->journal, &e));

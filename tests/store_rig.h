@@ -23,8 +23,10 @@ static inline void rig_fatal(void *arg)
 
 static inline struct store *rig_open(void)
 {
-        const struct store_config c = {
-                .path = test_path("registry.db"), .boot = &rig_boot, .fatal = rig_fatal};
+        const struct store_config c = {.dir = test_dir_fd(),
+                                       .path = test_path("registry.db"),
+                                       .boot = &rig_boot,
+                                       .fatal = rig_fatal};
         struct store *s = NULL;
         struct err e = {0};
 

@@ -39,6 +39,7 @@ enum { TEST_SECONDS = 60, TESTS_MAX = 100 };
 /* The folder of the running test, made when it is asked for and removed with all that is in it. One for all
  * files of a program. */
 __attribute__((weak)) char test_folder[64];
+__attribute__((weak)) int test_folder_fd = -1;
 static struct CMUnitTest test_list[TESTS_MAX];
 static size_t test_count;
 
@@ -95,6 +96,12 @@ static inline const char *test_dir(void)
         return test_folder;
 }
 
+/* The same, open since the test began. */
+static inline int test_dir_fd(void)
+{
+        return test_folder_fd;
+}
+
 /* A path in the folder of the test; the last 64 calls hold. */
 static inline const char *test_path(const char *name)
 {
@@ -129,6 +136,7 @@ static inline int test_begin(void **state)
         (void)state;
         signal(SIGALRM, test_timed_out);
         alarm(TEST_SECONDS);
+        test_folder_fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return 0;
 }
 
@@ -139,6 +147,8 @@ static inline int test_end(void **state)
         if (*test_folder)
                 nftw(test_folder, test_unlink, 16, FTW_DEPTH | FTW_PHYS);
         *test_folder = '\0';
+        close(test_folder_fd);
+        test_folder_fd = -1;
         return 0;
 }
 

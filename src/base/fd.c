@@ -49,13 +49,10 @@ int fd_write_all(int fd, const void *buf, size_t n)
         return 0;
 }
 
-ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
+ssize_t fd_read_all(int fd, char *buf, size_t size)
 {
-        CLEANUP(closep) int fd = sys_openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
         size_t n = 0;
 
-        if (fd < 0)
-                return -1;
         while (n < size) {
                 ssize_t r = sys_read(fd, buf + n, size - n);
 
@@ -71,6 +68,13 @@ ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
         }
         errno = EFBIG;
         return -1;
+}
+
+ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
+{
+        CLEANUP(closep) int fd = sys_openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+
+        return fd < 0 ? -1 : fd_read_all(fd, buf, size);
 }
 
 int fd_write_file(int dirfd, const char *path, mode_t mode, const void *buf, size_t n, struct err *e)

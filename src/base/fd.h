@@ -27,6 +27,9 @@ int fd_write_all(int fd, const void *buf, size_t n);
  * Returns its length, or -1 with errno set; EFBIG: it does not fit into @size - 1 bytes. */
 ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size);
 
+/** The same of a file that is open. */
+ssize_t fd_read_all(int fd, char *buf, size_t size);
+
 /** Create @path below @dirfd with @mode holding @buf, durable, all or nothing: written beside it, synced,
  * renamed, directory synced. Returns 0, or -1 with @e set (ERR_INTERNAL, or ERR_FULL). */
 int fd_write_file(int dirfd, const char *path, mode_t mode, const void *buf, size_t n, struct err *e);

@@ -33,6 +33,11 @@ int sys_openat(int dirfd, const char *path, int flags, mode_t mode)
         return openat(dirfd, path, flags, mode);
 }
 
+int sys_openat2(int dirfd, const char *path, struct open_how *how)
+{
+        return (int)syscall(SYS_openat2, dirfd, path, how, sizeof(*how));
+}
+
 int sys_fallocate(int fd, int mode, off_t offset, off_t len)
 {
         return fallocate(fd, mode, offset, len);

@@ -8,6 +8,7 @@
 #ifndef CRECHE_BASE_SYS_H
 #define CRECHE_BASE_SYS_H
 
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ ssize_t sys_read(int fd, void *buf, size_t n);
 ssize_t sys_write(int fd, const void *buf, size_t n);
 int sys_fdatasync(int fd);
 int sys_openat(int dirfd, const char *path, int flags, mode_t mode);
+int sys_openat2(int dirfd, const char *path, struct open_how *how);
 int sys_fallocate(int fd, int mode, off_t offset, off_t len);
 
 int sys_pidfd_open(pid_t pid, unsigned flags);

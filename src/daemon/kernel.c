@@ -2,6 +2,7 @@
 #include "daemon/kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -40,6 +41,8 @@ static int check_calls(struct err *e)
                 return missing("pidfd_send_signal", e);
         if (sys_waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG, NULL) >= 0 || errno != ECHILD)
                 return missing("waitid for a pidfd", e);
+        if (syscall(SYS_openat2, AT_FDCWD, ".", NULL, 0) >= 0 || errno != EINVAL)
+                return missing("openat2", e);
         if (syscall(SYS_close_range, ~0U, ~0U, CLOSE_RANGE_UNSHARE) < 0)
                 return missing("close_range", e);
         return 0;

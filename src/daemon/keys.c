@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/beneath.h"
 #include "base/fd.h"
 
 enum { KEY_BYTES = 32 };
@@ -19,9 +19,9 @@ static int load(int dir, const char *name, char text[TOKEN_MAX], struct err *e)
         unsigned char key[KEY_BYTES];
         char fresh[2 * KEY_BYTES + 2];
 
-        if (fd_read_file(dir, name, text, TOKEN_MAX) < 0) {
+        if (beneath_read(dir, name, text, TOKEN_MAX) < 0) {
                 if (errno != ENOENT)
-                        return err_set(e, ERR_INTERNAL, errno, "reading %s", name);
+                        return beneath_fail(e, "reading", name);
                 if (gnutls_rnd(GNUTLS_RND_KEY, key, sizeof(key)) < 0)
                         return err_set(e, ERR_INTERNAL, 0, "no random numbers");
                 for (int i = 0; i < KEY_BYTES; i++)
@@ -42,13 +42,10 @@ static int load(int dir, const char *name, char text[TOKEN_MAX], struct err *e)
         return 0;
 }
 
-int keys_load(const char *state_dir, char token[TOKEN_MAX], unsigned char secret[SECRET_SIZE], struct err *e)
+int keys_load(int dir, char token[TOKEN_MAX], unsigned char secret[SECRET_SIZE], struct err *e)
 {
-        CLEANUP(closep) int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char hex[TOKEN_MAX];
 
-        if (dir < 0)
-                return err_set(e, ERR_INTERNAL, errno, "opening %s", state_dir);
         if (load(dir, "token", token, e) < 0 || load(dir, "secret", hex, e) < 0)
                 return -1;
         for (int i = 0; i < SECRET_SIZE; i++)

@@ -11,6 +11,6 @@
 enum { TOKEN_MAX = 256, SECRET_SIZE = 32 };
 
 /** Read or make both. ERR_INVALID: a file is not as we made it. ERR_INTERNAL, ERR_FULL. */
-int keys_load(const char *state_dir, char token[TOKEN_MAX], unsigned char secret[SECRET_SIZE], struct err *e);
+int keys_load(int dir, char token[TOKEN_MAX], unsigned char secret[SECRET_SIZE], struct err *e);
 
 #endif

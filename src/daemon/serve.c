@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -39,7 +40,8 @@ enum { HTTP_THREADS = 2, WAITED_SHOWN = 8, STUCK_LOOK_MS = 3000 };
 struct server {
         const struct config *config;
         struct sockets sockets;
-        int init_fd; /* -1: none; the registry has a duplicate, which it closes when creche-init dies */
+        int state_fd; /* the state directory; for as long as we live */
+        int init_fd;  /* -1: none; the registry has a duplicate, which it closes when creche-init dies */
         int signals, fatal;
         uint32_t restarts;
         bool was_ready;        /* an earlier creched under this creche-init has said READY */
@@ -135,8 +137,9 @@ static int open_registry(struct server *s, struct err *e)
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
 
-        if (keys_load(c->state_dir, s->token, rc.secret, e) < 0 ||
-            logs_begin(c->state_dir, c->log_budget, &s->logs, e) < 0)
+        rc.state_fd = s->state_fd = beneath_root(c->state_dir, e);
+        if (s->state_fd < 0 || keys_load(s->state_fd, s->token, rc.secret, e) < 0 ||
+            logs_begin(s->state_fd, c->state_dir, c->log_budget, &s->logs, e) < 0)
                 return -1;
         rc.logs = s->logs;
         return registry_open(&rc, &s->registry, e);

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "daemon/door.h"
@@ -38,24 +39,6 @@ static int make_dirs(const char *path, struct err *e)
         }
 }
 
-/* What is in there is as good as the operator's token. */
-static int claim_state_dir(const char *path, struct err *e)
-{
-        CLEANUP(closep) int fd = -1;
-        struct stat st;
-
-        if (make_dirs(path, e) < 0)
-                return -1;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
-        if (st.st_uid != geteuid())
-                return err_set(e, ERR_INVALID, 0, "%s belongs to uid %u, not to us", path, st.st_uid);
-        if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
-                return err_set(e, ERR_INTERNAL, errno, "closing %s to others", path);
-        return 0;
-}
-
 /* A child that a dead daemon had just forked may hold the lock for another moment. */
 static int lock_file(int fd)
 {
@@ -74,16 +57,16 @@ static int lock_file(int fd)
 
 int sockets_lock(const struct config *c, int *lock, struct err *e)
 {
+        CLEANUP(closep) int dir = -1;
         CLEANUP(closep) int fd = -1;
-        char path[PATH_MAX + 8];
 
-        if (claim_state_dir(c->state_dir, e) < 0)
+        /* What is in there is as good as the operator's token. */
+        if (make_dirs(c->state_dir, e) < 0 || (dir = beneath_root(c->state_dir, e)) < 0)
                 return -1;
-        snprintf(path, sizeof(path), "%s/lock", c->state_dir);
         /* For reading: who only holds a lock must not keep the file system from being made read-only. */
-        fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        fd = beneath_open_own(dir, "lock", O_RDONLY | O_CREAT, 0600);
         if (fd < 0)
-                return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
+                return beneath_fail(e, "opening", "lock");
         if (lock_file(fd) < 0)
                 return err_set(e, errno == EWOULDBLOCK ? ERR_TRY_AGAIN : ERR_INTERNAL,
                                errno == EWOULDBLOCK ? 0 : errno, "another creched serves %s", c->state_dir);

@@ -30,7 +30,8 @@ struct track {
 };
 
 struct logs {
-        char *dir;
+        char *dir; /* the path of fd, for children */
+        int fd;
         int64_t budget;
         int inotify, wakefd;
         pthread_t thread;
@@ -44,6 +45,7 @@ struct logs {
 
 void *logs_main(void *logs);
 int logs_stream_of(const char *name);
+int logs_open_folder(struct logs *l, int64_t number);
 
 int64_t tracks_base(struct logs *l, int64_t id, enum stream stream);
 void tracks_set(struct logs *l, int64_t id, enum stream stream, int64_t base, int64_t size);

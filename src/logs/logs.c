@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -37,12 +38,28 @@ int logs_stream_of(const char *name)
         return -1;
 }
 
-static int path_of(struct logs *l, int64_t id, enum stream stream, char *out, size_t size)
-{
-        int n = snprintf(out, size, "%s/%" PRId64 "/%" PRId64 ".%s", l->dir, id / PER_FOLDER, id,
-                         suffix[stream]);
+enum { NAME_BYTES = 64 };
 
-        return n < (int)size ? 0 : -1;
+/* In the folder of the logs: "3/3017.out". */
+static void name_of(int64_t id, enum stream stream, char out[NAME_BYTES])
+{
+        snprintf(out, NAME_BYTES, "%" PRId64 "/%" PRId64 ".%s", id / PER_FOLDER, id, suffix[stream]);
+}
+
+static int make_folder(struct logs *l, int64_t number)
+{
+        char name[NAME_BYTES];
+
+        snprintf(name, sizeof(name), "%" PRId64, number);
+        return beneath_make(l->fd, name);
+}
+
+int logs_open_folder(struct logs *l, int64_t number)
+{
+        char name[NAME_BYTES];
+
+        snprintf(name, sizeof(name), "%" PRId64, number);
+        return beneath_folder(l->fd, name);
 }
 
 static struct folder *find_folder(struct logs *l, int64_t number)
@@ -72,19 +89,24 @@ static int add_folder(struct logs *l, int64_t number, int wd)
 /* Make the folder of @id, and watch it. */
 static int open_folder(struct logs *l, int64_t id, struct err *e)
 {
-        char path[4096];
+        CLEANUP(closep) int fd = -1;
+        char path[NAME_BYTES];
         int64_t number = id / PER_FOLDER;
         int wd, rc = 0;
 
         pthread_mutex_lock(&l->lock);
         if (!find_folder(l, number)) {
-                snprintf(path, sizeof(path), "%s/%" PRId64, l->dir, number);
-                if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-                        rc = err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "making %s", path);
+                fd = make_folder(l, number);
+                if (fd < 0) {
+                        snprintf(path, sizeof(path), "logs/%" PRId64, number);
+                        rc = beneath_fail(e, "making", path);
+                        if (e->kind == ERR_INVALID) /* it is not the client who is wrong */
+                                e->kind = ERR_INTERNAL;
                 } else {
-                        wd = inotify_add_watch(l->inotify, path, IN_MODIFY | IN_ONLYDIR | IN_DONT_FOLLOW);
+                        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                        wd = inotify_add_watch(l->inotify, path, IN_MODIFY | IN_ONLYDIR);
                         if (wd < 0)
-                                rc = err_set(e, ERR_TRY_AGAIN, errno, "watching %s", path);
+                                rc = err_set(e, ERR_TRY_AGAIN, errno, "watching logs/%" PRId64, number);
                         else if (add_folder(l, number, wd) < 0)
                                 rc = err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
                 }
@@ -95,7 +117,10 @@ static int open_folder(struct logs *l, int64_t id, struct err *e)
 
 int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e)
 {
-        if (path_of(l, id, stream, out, size) < 0)
+        char name[NAME_BYTES];
+
+        name_of(id, stream, name);
+        if (snprintf(out, size, "%s/%s", l->dir, name) >= (int)size)
                 return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
         if (open_folder(l, id, e) < 0)
                 return -1;
@@ -120,23 +145,24 @@ void logs_watch(struct logs *l, int64_t id)
 
 void logs_remove(struct logs *l, int64_t id)
 {
-        char path[4096];
+        CLEANUP(closep) int folder = logs_open_folder(l, id / PER_FOLDER);
+        char name[NAME_BYTES];
 
-        for (int s = 0; s < STREAM_COUNT; s++)
-                if (path_of(l, id, (enum stream)s, path, sizeof(path)) == 0 && unlink(path) < 0 &&
-                    errno != ENOENT)
+        for (int s = 0; folder >= 0 && s < STREAM_COUNT; s++) {
+                name_of(id, (enum stream)s, name);
+                if (unlinkat(folder, strchr(name, '/') + 1, 0) < 0 && errno != ENOENT)
                         log_warn("logs.remove_failed", "id=%" PRId64 " errno=%s", id, err_errno_name(errno));
+        }
 }
 
 int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e)
 {
-        char path[4096];
+        char name[NAME_BYTES];
         int fd;
 
-        if (path_of(l, id, stream, path, sizeof(path)) < 0)
-                return err_set(e, ERR_INTERNAL, ENAMETOOLONG, "the path of a log");
-        fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-        if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+        name_of(id, stream, name);
+        fd = beneath_open(l->fd, name, O_RDONLY, 0);
+        if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTSUP))
                 return err_set(e, ERR_NO_LOG, 0, "process %" PRId64 " has no such log", id);
         return fd < 0 ? err_set(e, ERR_TRY_AGAIN, errno, "opening a log") : fd;
 }
@@ -154,10 +180,11 @@ int64_t logs_base(int fd)
 
 int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
 {
-        char path[4096];
+        char name[NAME_BYTES];
         struct stat st;
 
-        if (path_of(l, id, stream, path, sizeof(path)) < 0 || stat(path, &st) < 0)
+        name_of(id, stream, name);
+        if (beneath_look(l->fd, name, &st) < 0)
                 return 0;
         return tracks_base(l, id, stream) + st.st_size;
 }
@@ -227,12 +254,13 @@ void logs_unfollow(struct logs *l, struct follower *f)
         pthread_mutex_unlock(&l->lock);
 }
 
-static int begin(struct logs *l, struct err *e)
+static int begin(struct logs *l, int state_fd, struct err *e)
 {
         int rc;
 
-        if (mkdir(l->dir, 0700) < 0 && errno != EEXIST)
-                return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "making %s", l->dir);
+        l->fd = beneath_make(state_fd, "logs");
+        if (l->fd < 0)
+                return beneath_fail(e, "making", l->dir);
         l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         l->wakefd = eventfd(0, EFD_CLOEXEC);
         if (l->inotify < 0 || l->wakefd < 0)
@@ -244,7 +272,7 @@ static int begin(struct logs *l, struct err *e)
         return 0;
 }
 
-int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e)
+int logs_begin(int state_fd, const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e)
 {
         struct logs *l = calloc(1, sizeof(*l));
 
@@ -253,10 +281,10 @@ int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, s
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         }
         l->budget = budget_bytes;
-        l->inotify = l->wakefd = -1;
+        l->fd = l->inotify = l->wakefd = -1;
         pthread_mutex_init(&l->lock, NULL);
         list_init(&l->followers);
-        if (begin(l, e) < 0) {
+        if (begin(l, state_fd, e) < 0) {
                 logs_end(l);
                 return -1;
         }
@@ -270,6 +298,7 @@ void logs_end(struct logs *l)
                 return;
         if (l->runs && eventfd_write(l->wakefd, 1) == 0)
                 pthread_join(l->thread, NULL);
+        closep(&l->fd);
         closep(&l->inotify);
         closep(&l->wakefd);
         pthread_mutex_destroy(&l->lock);

@@ -24,8 +24,8 @@
 
 struct logs;
 
-/** Keep logs in @state_dir/logs, each within @budget_bytes of disk. ERR_INTERNAL, ERR_FULL. */
-int logs_begin(const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e);
+/** Keep logs in the folder logs of @state_fd, whose path is @state_dir, each within @budget_bytes of disk. ERR_INTERNAL, ERR_FULL. */
+int logs_begin(int state_fd, const char *state_dir, int64_t budget_bytes, struct logs **out, struct err *e);
 void logs_end(struct logs *l);
 
 /** The path of a log into @out[@size], making its folder: what a child opens. ERR_INTERNAL, ERR_FULL. */

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -103,7 +104,7 @@ void tracks_done(struct logs *l)
 
 /* A file that has become shorter was truncated by its child: what it had held counts into the base. The new
  * base is on the file before anybody can read by it. */
-static void note_size(struct logs *l, int64_t id, enum stream stream, const char *path, int64_t size)
+static void note_size(struct logs *l, int64_t id, enum stream stream, int fd, int64_t size)
 {
         struct track *t;
         char text[24];
@@ -114,7 +115,7 @@ static void note_size(struct logs *l, int64_t id, enum stream stream, const char
         if (t && size < t->size) {
                 t->base += t->size;
                 n = snprintf(text, sizeof(text), "%" PRId64, t->base);
-                failed = setxattr(path, LOGS_BASE_ATTRIBUTE, text, (size_t)n, 0) < 0 ? errno : 0;
+                failed = fsetxattr(fd, LOGS_BASE_ATTRIBUTE, text, (size_t)n, 0) < 0 ? errno : 0;
         }
         if (t)
                 t->size = size;
@@ -124,20 +125,20 @@ static void note_size(struct logs *l, int64_t id, enum stream stream, const char
 }
 
 /* Keep the disk that a log takes within the budget: a hole at its head, three quarters of it stay. */
-static void enforce(struct logs *l, const char *path, const struct stat *st)
+static void enforce(struct logs *l, const char *name, const struct stat *st)
 {
         CLEANUP(closep) int fd = -1;
         int64_t end = (st->st_size - l->budget / 4 * 3) / PUNCH_UNIT * PUNCH_UNIT;
 
         if ((int64_t)st->st_blocks * 512 <= l->budget || l->no_punch)
                 return;
-        fd = sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+        fd = beneath_open(l->fd, name, O_WRONLY, 0);
         if (fd < 0 || end <= 0)
                 return;
         if (sys_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0)
                 return;
         l->no_punch = errno == EOPNOTSUPP;
-        log_warn("logs.punch_failed", "path=%s errno=%s", log_quote(path), err_errno_name(errno));
+        log_warn("logs.punch_failed", "log=%s errno=%s", log_quote(name), err_errno_name(errno));
 }
 
 static void wake_followers(struct logs *l, int64_t id)
@@ -176,16 +177,19 @@ static void forget_folder(struct logs *l, int wd)
 
 static void written(struct logs *l, int64_t number, const char *name)
 {
-        char path[4096];
+        CLEANUP(closep) int fd = -1;
+        char path[512];
         int64_t id = strtoll(name, NULL, 10);
         int stream = logs_stream_of(name);
         struct stat st;
 
-        if (stream < 0 ||
-            snprintf(path, sizeof(path), "%s/%" PRId64 "/%s", l->dir, number, name) >= (int)sizeof(path) ||
-            stat(path, &st) < 0)
+        if (stream < 0)
                 return;
-        note_size(l, id, (enum stream)stream, path, st.st_size);
+        snprintf(path, sizeof(path), "%" PRId64 "/%s", number, name);
+        fd = beneath_open(l->fd, path, O_RDONLY, 0);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return;
+        note_size(l, id, (enum stream)stream, fd, st.st_size);
         enforce(l, path, &st);
         wake_followers(l, id);
 }
@@ -193,19 +197,19 @@ static void written(struct logs *l, int64_t number, const char *name)
 /* Too many events for the kernel to keep: look at everything. */
 static void look_at_all(struct logs *l)
 {
-        char path[4096];
         size_t n = l->folders_n;
 
         for (size_t i = 0; i < n; i++) {
                 int64_t number;
                 struct dirent *d;
                 DIR *dir;
+                int fd;
 
                 pthread_mutex_lock(&l->lock);
                 number = l->folders[i].number;
                 pthread_mutex_unlock(&l->lock);
-                snprintf(path, sizeof(path), "%s/%" PRId64, l->dir, number);
-                dir = opendir(path);
+                fd = logs_open_folder(l, number);
+                dir = fd < 0 ? NULL : fdopendir(fd);
                 while (dir && (d = readdir(dir)))
                         if (d->d_name[0] != '.')
                                 written(l, number, d->d_name);

@@ -17,7 +17,8 @@
 #include "registry/registry.h"
 
 struct registry_config {
-        const char *state_dir;     /* absolute; exists, ours, 0700 */
+        const char *state_dir;     /* absolute */
+        int state_fd;              /* the same, of beneath_root(); borrowed */
         const char *database;      /* path */
         const char *socket_path;   /* for CRECHE_SOCKET */
         const char *url;           /* for CRECHE_URL; NULL: TCP is off */

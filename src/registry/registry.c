@@ -66,17 +66,14 @@ static int open_events(struct registry *r, struct err *e)
 static int open_files(struct registry *r, const struct boot *boot, struct err *e)
 {
         const struct store_config sc = {.path = r->config.database,
+                                        .dir = r->config.state_fd,
                                         .must_exist = r->config.must_exist,
                                         .boot = boot,
                                         .fatal = r->config.fatal,
                                         .fatal_arg = r->config.fatal_arg};
-        CLEANUP(freep) char *journal = NULL;
 
-        if (asprintf(&journal, "%s/spawn.journal", r->config.state_dir) < 0) {
-                journal = NULL;
-                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        }
-        if (store_open(&sc, &r->store, e) < 0 || journal_open(journal, &r->journal, e) < 0)
+        if (store_open(&sc, &r->store, e) < 0 ||
+            journal_open(r->config.state_fd, "spawn.journal", &r->journal, e) < 0)
                 return -1;
         r->next_id = store_last_id(r->store);
         return 0;
@@ -89,7 +86,7 @@ static int open_leaves(struct registry *r, struct err *e)
 
         r->leaves_source.kind = SOURCE_LEAVES;
         if (r->config.leaves)
-                r->leaves = leaves_open(r->config.state_dir, store_instance(r->store));
+                r->leaves = leaves_open(r->config.state_fd, store_instance(r->store));
         if (r->leaves && sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, leaves_fd(r->leaves), &ev) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "watching control groups");
         return 0;

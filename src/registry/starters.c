@@ -64,6 +64,7 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
                                    .nofile = r->config.nofile,
                                    .core = r->config.core,
                                    .oom_score_adj = r->config.oom_score_adj,
+                                   .log_root = r->config.state_dir,
                                    .out_path = out,
                                    .err_path = err};
         struct launch *l;

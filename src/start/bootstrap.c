@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -100,38 +102,76 @@ static void apply_limits(const struct bootstrap *b)
                 check(b, STAGE_LIMITS, syscall(SYS_setpriority, PRIO_PROCESS, 0, l->nice));
 }
 
-/* Open @path (NULL: /dev/null) as @fd. The child's user owns its log, so that it can open /dev/stdout. */
-static void open_as(const struct bootstrap *b, enum bootstrap_stage stage, int fd, const char *path,
-                    int flags)
+static void become(const struct bootstrap *b, enum bootstrap_stage stage, long opened, int fd)
 {
-        long opened = syscall(SYS_openat, AT_FDCWD, path ? path : "/dev/null", flags, LOG_MODE);
-
         check(b, stage, opened);
-        if (path && b->launch->has_ids)
-                check(b, stage, syscall(SYS_fchown, opened, b->launch->uid, b->launch->gid));
         if (opened == fd)
                 return;
         check(b, stage, syscall(SYS_dup3, opened, fd, 0));
         check(b, stage, syscall(SYS_close, opened));
 }
 
+static void open_null(const struct bootstrap *b, enum bootstrap_stage stage, int fd, int flags)
+{
+        become(b, stage, syscall(SYS_openat, AT_FDCWD, "/dev/null", flags, 0), fd);
+}
+
+/* @path below the state directory, and no link on the way; a FIFO that was put there is not waited for. */
+static long open_log_file(const struct bootstrap *b, enum bootstrap_stage stage, const char *path)
+{
+        const char *root = b->launch->log_root.text;
+        struct open_how how = {.flags = O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
+                               .mode = LOG_MODE};
+        long dir = AT_FDCWD, fd;
+
+        if (!root)
+                return syscall(SYS_openat2, dir, path, &how, sizeof(how));
+        dir = syscall(SYS_openat, AT_FDCWD, root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        check(b, stage, dir);
+        how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+        while (*root)
+                root++, path++;
+        fd = syscall(SYS_openat2, dir, path + 1, &how, sizeof(how));
+        check(b, stage, fd);
+        check(b, stage, syscall(SYS_close, dir));
+        return fd;
+}
+
+/* Of its own name only: whatever else it is a name of, the child is not to write there. Its user owns its log, so
+ * that it can open /dev/stdout. */
+static void open_log(const struct bootstrap *b, enum bootstrap_stage stage, int fd, const char *path)
+{
+        long opened = open_log_file(b, stage, path);
+        struct statx st;
+
+        check(b, stage, opened);
+        check(b, stage, syscall(SYS_statx, opened, "", AT_EMPTY_PATH, STATX_TYPE | STATX_NLINK, &st));
+        if (!S_ISREG(st.stx_mode) || st.stx_nlink != 1) {
+                errno = S_ISREG(st.stx_mode) ? EMLINK : ENOTSUP;
+                fail(b, stage);
+        }
+        if (b->launch->has_ids)
+                check(b, stage, syscall(SYS_fchown, opened, b->launch->uid, b->launch->gid));
+        check(b, stage, syscall(SYS_fcntl, opened, F_SETFL, O_APPEND));
+        become(b, stage, opened, fd);
+}
+
 static void open_stdio(const struct bootstrap *b)
 {
         const struct launch *l = b->launch;
-        const int log_flags = O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NOFOLLOW;
 
         if (b->stdin_fd < 0)
-                open_as(b, STAGE_STDIN, STDIN_FILENO, NULL, O_RDONLY);
+                open_null(b, STAGE_STDIN, STDIN_FILENO, O_RDONLY);
         if (l->out == OUTPUT_LOG)
-                open_as(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text, log_flags);
+                open_log(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text);
         else
-                open_as(b, STAGE_STDOUT, STDOUT_FILENO, NULL, O_WRONLY);
+                open_null(b, STAGE_STDOUT, STDOUT_FILENO, O_WRONLY);
         if (l->err == OUTPUT_STDOUT)
                 check(b, STAGE_STDERR, syscall(SYS_dup3, STDOUT_FILENO, STDERR_FILENO, 0));
         else if (l->err == OUTPUT_LOG)
-                open_as(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text, log_flags);
+                open_log(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text);
         else
-                open_as(b, STAGE_STDERR, STDERR_FILENO, NULL, O_WRONLY);
+                open_null(b, STAGE_STDERR, STDERR_FILENO, O_WRONLY);
 }
 
 /* The raw calls change this thread alone; glibc's would signal all threads of the daemon. */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/fd.h"
 #include "base/sys.h"
 
@@ -43,13 +44,13 @@ struct journal_slot *journal_map(int fd, struct err *e)
 }
 
 /* Allocated, not sparse: a full disk must not kill us with SIGBUS when a slot is written. */
-static int open_file(const char *path, bool *fresh, struct err *e)
+static int open_file(int dir, const char *path, bool *fresh, struct err *e)
 {
-        int fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int fd = beneath_open_own(dir, path, O_RDWR | O_CREAT, 0600);
         struct stat st;
 
         if (fd < 0)
-                return err_set(e, ERR_INTERNAL, errno, "opening %s", path);
+                return beneath_fail(e, "opening", path);
         *fresh = fstat(fd, &st) == 0 && st.st_size == 0;
         if (sys_fallocate(fd, 0, 0, JOURNAL_BYTES) < 0 &&
             (errno != EOPNOTSUPP || ftruncate(fd, JOURNAL_BYTES) < 0)) {
@@ -76,15 +77,15 @@ static int wait_for_writers(int fd, const char *path, struct err *e)
         return err_set(e, ERR_TRY_AGAIN, 0, "%s is still written to by a process of the last daemon", path);
 }
 
-int journal_open(const char *path, struct journal **out, struct err *e)
+int journal_open(int dir, const char *name, struct journal **out, struct err *e)
 {
         struct journal *j = calloc(1, sizeof(*j));
 
         if (!j)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         pthread_mutex_init(&j->lock, NULL);
-        j->fd = open_file(path, &j->fresh, e);
-        j->slots = j->fd < 0 || wait_for_writers(j->fd, path, e) < 0 ? NULL : journal_map(j->fd, e);
+        j->fd = open_file(dir, name, &j->fresh, e);
+        j->slots = j->fd < 0 || wait_for_writers(j->fd, name, e) < 0 ? NULL : journal_map(j->fd, e);
         if (!j->slots) {
                 journal_close(j);
                 return -1;

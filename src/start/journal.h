@@ -30,10 +30,10 @@ struct journal_slot {
 
 struct journal;
 
-/** Map the journal at @path, which is made when it is missing, once nobody of the last daemon can write to it
+/** Map the journal @name in @dir, which is made when it is missing, once nobody of the last daemon can write to it
  * any more. What it left there stays until journal_clear(). ERR_INTERNAL, ERR_FULL; ERR_TRY_AGAIN: a process
  * of the last daemon does not end. */
-int journal_open(const char *path, struct journal **out, struct err *e);
+int journal_open(int dir, const char *name, struct journal **out, struct err *e);
 void journal_close(struct journal *j);
 
 /** What the last daemon left of process @id; NULL: it had not begun to start it. */

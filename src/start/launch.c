@@ -172,6 +172,7 @@ static void set_refs(struct strbuf *b, struct launch *head, const struct spec *s
         head->envp.offset = add_strings(b, env, env_n);
         head->paths.offset = add_paths(b, spec->argv[0], lookup(env, env_n, "PATH"));
         head->cwd.offset = add_text(b, c->cwd);
+        head->log_root.offset = add_text(b, c->log_root);
         head->out_path.offset = add_text(b, c->out_path);
         head->err_path.offset = add_text(b, c->err_path);
 }
@@ -235,6 +236,7 @@ void launch_relocate(struct launch *l)
         relocate_list(l, &l->envp);
         relocate_list(l, &l->paths);
         relocate_text(l, &l->cwd);
+        relocate_text(l, &l->log_root);
         relocate_text(l, &l->out_path);
         relocate_text(l, &l->err_path);
 }

@@ -30,7 +30,7 @@ struct launch {
         union launch_ref argv, envp;
         union launch_ref paths; /* what to exec, in this order, as execvp() would */
         union launch_ref cwd;
-        union launch_ref out_path, err_path;
+        union launch_ref log_root, out_path, err_path;
         enum output out, err;
         unsigned umask;
         char oom_score_adj[8]; /* "": as we have it */
@@ -52,6 +52,7 @@ struct launch_context {
         const struct account *account;
         const char *const *env; /* NULL-terminated "NAME=value": goes above all (CRECHE_ID ...) */
         const char *cwd;
+        const char *log_root; /* the logs are below it and behind no link; NULL: they may be anywhere */
         const char *out_path, *err_path;
         struct rlimit nofile, core; /* what a child has unless the spec says otherwise; ours differ */
         const char *oom_score_adj;  /* what a child has; NULL or "": what we have */

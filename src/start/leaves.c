@@ -17,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/list.h"
@@ -440,7 +441,7 @@ static void stay_where_survivors_are(int state_fd, char out[PATH_MAX])
         char old[PATH_MAX];
         CLEANUP(closep) int fd = -1;
 
-        if (fd_read_file(state_fd, RECORD, old, sizeof(old)) <= 0 || *old != '/')
+        if (beneath_read(state_fd, RECORD, old, sizeof(old)) <= 0 || *old != '/')
                 return;
         old[strcspn(old, "\n")] = '\0';
         fd = strcmp(old, out) != 0 ? open(old, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -454,14 +455,13 @@ static int remember(int state_fd, const char *path)
         char old[PATH_MAX];
         struct err e = {0};
 
-        if (fd_read_file(state_fd, RECORD, old, sizeof(old)) > 0 && !strcmp(old, path))
+        if (beneath_read(state_fd, RECORD, old, sizeof(old)) > 0 && !strcmp(old, path))
                 return 0;
         return fd_write_file(state_fd, RECORD, 0600, path, strlen(path), &e);
 }
 
-static const char *settle_in(struct leaves *l, const char *state_dir, const char *instance)
+static const char *settle_in(struct leaves *l, int state_fd, const char *instance)
 {
-        CLEANUP(closep) int state_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char base[PATH_MAX - 64];
         CLEANUP(closep) int base_fd = -1;
         int rc;
@@ -481,7 +481,7 @@ static const char *settle_in(struct leaves *l, const char *state_dir, const char
         return enter(l);
 }
 
-struct leaves *leaves_open(const char *state_dir, const char *instance)
+struct leaves *leaves_open(int state_dir, const char *instance)
 {
         struct leaves *l = calloc(1, sizeof(*l));
         const char *why;

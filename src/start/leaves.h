@@ -30,7 +30,7 @@ struct leaves;
 /** The leaves of the database @instance in @state_dir, with those that an earlier daemon left. Remembers in
  * @state_dir/cgroup where they are, so that those of a daemon that ran in another group are found. NULL, logged:
  * there can be none. The daemon before us must be dead, and so must who it was cloning. */
-struct leaves *leaves_open(const char *state_dir, const char *instance);
+struct leaves *leaves_open(int state_dir, const char *instance);
 /** Those that are empty are removed. */
 void leaves_close(struct leaves *l);
 

@@ -6,17 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/sys.h"
 
 enum { BLOCK = 64 * 1024 };
 
-bool ballast_is_held(const char *path)
+bool ballast_is_held(int dir)
 {
         struct stat st;
 
-        return stat(path, &st) == 0 && st.st_size == BALLAST_BYTES && (off_t)st.st_blocks * 512 >= st.st_size;
+        return beneath_check(dir, BALLAST_NAME, &st) == 0 && st.st_size == BALLAST_BYTES &&
+               (off_t)st.st_blocks * 512 >= st.st_size;
 }
 
 /* For file systems that cannot allocate without writing. */
@@ -37,9 +39,9 @@ static int allocate(int fd, off_t bytes)
         return errno == EOPNOTSUPP ? fill(fd, bytes) : -1;
 }
 
-bool ballast_take(const char *path)
+bool ballast_take(int dir)
 {
-        CLEANUP(closep) int fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        CLEANUP(closep) int fd = beneath_open_own(dir, BALLAST_NAME, O_RDWR | O_CREAT, 0600);
         int errnum;
 
         if (fd < 0)
@@ -48,16 +50,16 @@ bool ballast_take(const char *path)
                 return true;
         errnum = errno;
         if (ftruncate(fd, 0) < 0) /* half a ballast would only make the disk fuller */
-                unlink(path);
+                unlinkat(dir, BALLAST_NAME, 0);
         errno = errnum;
         return false;
 }
 
 /* Blocks behind the end of the log are its own, and nobody sees them. SQLite locks nothing in this file, so
  * that it may be opened and closed beside it. */
-static void extend_log(const char *log)
+static void extend_log(int dir, const char *log)
 {
-        CLEANUP(closep) int fd = sys_openat(AT_FDCWD, log, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+        CLEANUP(closep) int fd = beneath_open_own(dir, log, O_WRONLY, 0);
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
@@ -67,12 +69,13 @@ static void extend_log(const char *log)
                         return;
 }
 
-bool ballast_give(const char *path, const char *log)
+bool ballast_give(int dir, const char *log)
 {
+        CLEANUP(closep) int fd = beneath_open_own(dir, BALLAST_NAME, O_WRONLY, 0);
         struct stat st;
 
-        if (stat(path, &st) < 0 || st.st_size == 0 || truncate(path, 0) < 0)
+        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0 || ftruncate(fd, 0) < 0)
                 return false;
-        extend_log(log);
+        extend_log(dir, log);
         return true;
 }

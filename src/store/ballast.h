@@ -21,14 +21,16 @@ enum {
         BALLAST_SPARE_BYTES = 2 * 1024 * 1024, /* must be free beside it before it is taken again */
 };
 
-/** Whether the file at @path is there, with all its bytes. */
-bool ballast_is_held(const char *path);
+#define BALLAST_NAME "ballast"
 
-/** Make the file at @path, if there is room for it and a little more. False, errno: there is not. */
-bool ballast_take(const char *path);
+/** Whether the file is there in @dir, with all its bytes. */
+bool ballast_is_held(int dir);
+
+/** Make the file in @dir, if there is room for it and a little more. False, errno: there is not. */
+bool ballast_take(int dir);
 
 /** Give its room back. The write-ahead log @log gets its part in the same moment: whoever filled the disk
  * may still be at it. False: there was nothing to give. */
-bool ballast_give(const char *path, const char *log);
+bool ballast_give(int dir, const char *log);
 
 #endif

@@ -60,8 +60,9 @@ int db_open(struct db *db, const char *path, bool readonly, struct err *e)
         int flags = readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 
         *db = (struct db){.readonly = readonly};
-        if (sqlite3_open_v2(path, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
-            SQLITE_OK) {
+        if (sqlite3_open_v2(path, &db->sqlite,
+                            flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                            NULL) != SQLITE_OK) {
                 db_err(db, e, path);
                 db_close(db);
                 return -1;

@@ -17,17 +17,19 @@
 enum store_file { FILE_DATABASE, FILE_LOG, FILE_INDEX, FILE_COUNT };
 
 struct files {
-        char paths[FILE_COUNT][PATH_MAX];
-        char ballast[PATH_MAX]; /* not SQLite's */
-        char backup[PATH_MAX];  /* while one is being taken */
+        char paths[FILE_COUNT][PATH_MAX]; /* for SQLite, which knows of paths only: without any link */
+        const char *names[FILE_COUNT];    /* the same in dir */
+        int dir;                          /* borrowed */
+        char backup[PATH_MAX];            /* while one is being taken */
         struct {
                 dev_t dev;
                 ino_t ino;
         } ids[FILE_COUNT];
 };
 
-/** The names that belong to the database at @path. ERR_INVALID: it is too long. */
-int files_name(struct files *f, const char *path, struct err *e);
+/** The names that belong to the database at @path, whose folder is open as @dir. ERR_INVALID: it is too long, its
+ * folder is another one, or something stands there that is not a file of ours. */
+int files_name(struct files *f, int dir, const char *path, struct err *e);
 
 /** From now on they are to be these. They are open. ERR_UNAVAILABLE: one is not there. */
 int files_remember(struct files *f, struct err *e);

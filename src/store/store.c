@@ -90,7 +90,8 @@ static int check_version(const char *path, struct err *e)
         int rc;
 
         if (sqlite3_open_v2(path, &db.sqlite,
-                            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX |
+                                    SQLITE_OPEN_EXRESCODE,
                             NULL) == SQLITE_OK)
                 rc = look_at_file(&db, path, e);
         else
@@ -172,9 +173,10 @@ static void leave_untouched(struct store *s)
 
 static int open_database(struct store *s, const struct store_config *c, struct err *e)
 {
-        if (check_version(c->path, e) == 0 && db_open(&s->db, c->path, false, e) == 0 &&
-            migrate(&s->db, e) == 0 && db_prepare(&s->db, e) == 0 && register_boot(&s->db, c->boot, e) == 0 &&
-            load_main(s, e) == 0)
+        const char *path = s->files.paths[FILE_DATABASE];
+
+        if (check_version(path, e) == 0 && db_open(&s->db, path, false, e) == 0 && migrate(&s->db, e) == 0 &&
+            db_prepare(&s->db, e) == 0 && register_boot(&s->db, c->boot, e) == 0 && load_main(s, e) == 0)
                 return 0;
         leave_untouched(s);
         db_close(&s->db);
@@ -186,7 +188,7 @@ static int open_or_make_room(struct store *s, const struct store_config *c, stru
 {
         if (open_database(s, c, e) == 0)
                 return 0;
-        if (e->kind != ERR_FULL || !ballast_give(s->files.ballast, s->files.paths[FILE_LOG]))
+        if (e->kind != ERR_FULL || !ballast_give(s->files.dir, s->files.names[FILE_LOG]))
                 return -1;
         log_error("store.full", "detail=%s", log_quote("the disk is full: it is opened in the ballast"));
         return open_database(s, c, e);
@@ -194,11 +196,11 @@ static int open_or_make_room(struct store *s, const struct store_config *c, stru
 
 static int open_all(struct store *s, const struct store_config *c, struct err *e)
 {
-        if (files_name(&s->files, c->path, e) < 0 || check_file(c->path, c->must_exist, e) < 0 ||
+        if (files_name(&s->files, c->dir, c->path, e) < 0 || check_file(c->path, c->must_exist, e) < 0 ||
             open_or_make_room(s, c, e) < 0 || files_remember(&s->files, e) < 0)
                 return -1;
         backup_forget(&s->files); /* of a daemon that died over it: its room may be what is missing */
-        if (!ballast_is_held(s->files.ballast) && !ballast_take(s->files.ballast))
+        if (!ballast_is_held(s->files.dir) && !ballast_take(s->files.dir))
                 log_error("store.full", "error=%s detail=%s", log_quote(strerror(errno)),
                           log_quote("there is no room for the ballast: starts are refused"));
         return writer_start(&s->db, &s->files, c->fatal, c->fatal_arg, &s->writer, e);

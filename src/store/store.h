@@ -44,6 +44,7 @@ struct store_job {
 };
 
 struct store_config {
+        int dir;                 /* the folder of the database, where the ballast is, too; borrowed */
         const char *path;        /* made when it is missing */
         bool must_exist;         /* ... unless this: an earlier daemon has had it open */
         const struct boot *boot; /* borrowed during the call */

@@ -200,7 +200,7 @@ static bool give_ballast(struct writer *w)
                 return false;
         w->full = true;
         KILLPOINT("ballast.give");
-        ballast_give(w->files->ballast, w->files->paths[FILE_LOG]);
+        ballast_give(w->files->dir, w->files->names[FILE_LOG]);
         KILLPOINT("ballast.given");
         log_error("store.full", "detail=%s",
                   log_quote("the disk is full: starts are refused, exits are recorded in the ballast"));
@@ -210,11 +210,11 @@ static bool give_ballast(struct writer *w)
 /* On a disk that was found to be full, until there is room for the ballast again. */
 static void take_ballast(struct writer *w)
 {
-        if (!w->full || !ballast_take(w->files->ballast))
+        if (!w->full || !ballast_take(w->files->dir))
                 return;
         KILLPOINT("ballast.taken");
         w->full = false;
-        log_info("store.has_room", "ballast=%s", log_quote(w->files->ballast));
+        log_info("store.has_room", "ballast=%d", BALLAST_BYTES);
 }
 
 /* What is written to a file without a name is lost with this process. */
@@ -383,7 +383,7 @@ int writer_start(struct db *db, const struct files *files, void (*fatal)(void *)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         w->db = db;
         w->files = files;
-        w->full = !ballast_is_held(files->ballast);
+        w->full = !ballast_is_held(files->dir);
         w->fatal = fatal;
         w->fatal_arg = arg;
         list_init(&w->queue);

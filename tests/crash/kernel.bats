@@ -368,7 +368,7 @@ refused_by() { # COMMAND...
 @test "a kernel or a seccomp filter without a call that is needed is refused with its name before anything is written" {
   local call errno
 
-  for call in clone3 pidfd_open pidfd_send_signal close_range; do
+  for call in clone3 pidfd_open pidfd_send_signal openat2 close_range; do
     for errno in ENOSYS EPERM; do
       refused_by "$BUILD/tests/crash/forbid" "$call" "$errno"
       assert_match "$STATUS $SAID" "^1 creched: the kernel does not let us use $call: Linux 5.9 "

@@ -105,7 +105,8 @@ static inline int left_run(struct db *db, void *arg, struct err *e)
 static inline void leave(struct rig *r, struct left l)
 {
         struct boot boot = {.pid_ns = procfs_pid_ns()};
-        const struct store_config c = {.path = r->config.database, .boot = &boot, .fatal = rig_fatal};
+        const struct store_config c = {
+                .dir = test_dir_fd(), .path = r->config.database, .boot = &boot, .fatal = rig_fatal};
         const struct journal_slot none = {0};
         struct procfs_stat st = {0};
         struct store *s = NULL;

@@ -29,8 +29,9 @@ void rig_prepare(struct rig *r)
         sigprocmask(SIG_SETMASK, &all, &r->mask);
         snprintf(r->paths[0], sizeof(r->paths[0]), "%s", test_dir());
         snprintf(r->paths[1], sizeof(r->paths[1]), "%s/registry.db", test_dir());
-        MUST(logs_begin(r->paths[0], 1 << 20, &r->logs, &e));
+        MUST(logs_begin(test_dir_fd(), r->paths[0], 1 << 20, &r->logs, &e));
         r->config = (struct registry_config){.state_dir = r->paths[0],
+                                             .state_fd = test_dir_fd(),
                                              .database = r->paths[1],
                                              .socket_path = "/run/none.sock",
                                              .exe = "/proc/self/exe",

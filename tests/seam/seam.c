@@ -236,6 +236,7 @@ WRAP(ssize_t, write, "write", fd, (int fd, const void *buf, size_t n), (fd, buf,
 WRAP(int, fdatasync, "fdatasync", fd, (int fd), (fd))
 WRAP(int, openat, "openat", dirfd, (int dirfd, const char *path, int flags, mode_t mode),
      (dirfd, path, flags, mode))
+WRAP(int, openat2, "openat", dirfd, (int dirfd, const char *path, struct open_how *how), (dirfd, path, how))
 WRAP(int, fallocate, "fallocate", fd, (int fd, int mode, off_t offset, off_t len), (fd, mode, offset, len))
 WRAP(int, pidfd_exit_status, "pidfd_exit_status", pidfd, (int pidfd, int *status), (pidfd, status))
 WRAP(int, pidfd_open, "pidfd_open", pid, (pid_t pid, unsigned flags), (pid, flags))

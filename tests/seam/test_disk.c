@@ -66,7 +66,8 @@ TEST(an_exit_on_a_full_disk_stays_a_zombie_until_it_can_be_recorded)
 /* A store with a counter of fatal calls. */
 static struct store *open_store(_Atomic int *fatal)
 {
-        const struct store_config c = {.path = test_path("registry.db"),
+        const struct store_config c = {.dir = test_dir_fd(),
+                                       .path = test_path("registry.db"),
                                        .boot = &rig_boot,
                                        .fatal = rig_fatal,
                                        .fatal_arg = (void *)fatal};
@@ -98,17 +99,17 @@ TEST(an_exit_on_a_full_disk_is_recorded_with_the_room_of_the_ballast)
 
         rig_begin(&r);
         id = rig_start(&r, "read x; exit 7");
-        CHECK(ballast_is_held(test_path("ballast")));
+        CHECK(ballast_is_held(test_dir_fd()));
         fill_disk();
         rig_release(&r, id);
         rig_join(&r, id);
-        CHECK(!ballast_is_held(test_path("ballast")));
+        CHECK(!ballast_is_held(test_dir_fd()));
         CHECK_INT(create(&r), ERR_FULL);
         CHECK_INT(rig_select("SELECT count(*) FROM process WHERE exitcode = 7"), 1);
         CHECK_INT(rig_select("SELECT count(*) FROM process"), 1);
         seam_reset();
         CHECK_INT(create(&r), ERR_NONE);
-        CHECK(ballast_is_held(test_path("ballast")));
+        CHECK(ballast_is_held(test_dir_fd()));
         CHECK_INT(r.fatal, 0);
         rig_end(&r);
 }
@@ -152,7 +153,7 @@ TEST(the_ballast_is_taken_again_without_anybody_asking)
         seam_reset();
         while (store_troubles(s)) /* the test has a time-out */
                 nanosleep(&nap, NULL);
-        CHECK(ballast_is_held(test_path("ballast")));
+        CHECK(ballast_is_held(test_dir_fd()));
         end_store(s);
         CHECK_INT(fatal, 0);
 }
@@ -163,12 +164,12 @@ TEST(the_write_ahead_log_gets_its_part_of_the_ballast_at_once)
 
         seam_reset();
         test_write(test_path("log"), 0600, "x", 1);
-        CHECK(ballast_take(test_path("ballast")));
-        CHECK(ballast_give(test_path("ballast"), test_path("log")));
+        CHECK(ballast_take(test_dir_fd()));
+        CHECK(ballast_give(test_dir_fd(), "log"));
         CHECK_INT(stat(test_path("log"), &st), 0);
         CHECK_INT(st.st_size, 1);
         CHECK((long)st.st_blocks * 512 >= BALLAST_LOG_BYTES);
-        CHECK(!ballast_give(test_path("ballast"), test_path("log")));
+        CHECK(!ballast_give(test_dir_fd(), "log"));
 }
 
 TEST(a_ballast_for_which_there_is_no_room_takes_none)
@@ -179,8 +180,8 @@ TEST(a_ballast_for_which_there_is_no_room_takes_none)
         for (size_t i = 0; i < 2; i++) {
                 seam_reset();
                 seam_fail("fallocate", 0, errnos[i]);
-                CHECK(!ballast_take(test_path("ballast")));
-                CHECK(!ballast_is_held(test_path("ballast")));
+                CHECK(!ballast_take(test_dir_fd()));
+                CHECK(!ballast_is_held(test_dir_fd()));
                 CHECK_INT(stat(test_path("ballast"), &st), 0);
                 CHECK_INT(st.st_blocks, 0);
         }
@@ -191,11 +192,11 @@ TEST(a_ballast_is_written_where_it_cannot_be_allocated)
 {
         seam_reset();
         seam_fail("fallocate", 0, EOPNOTSUPP);
-        CHECK(ballast_take(test_path("ballast")));
-        CHECK(ballast_is_held(test_path("ballast")));
+        CHECK(ballast_take(test_dir_fd()));
+        CHECK(ballast_is_held(test_dir_fd()));
         seam_fail("write", 3, ENOSPC);
-        CHECK(!ballast_take(test_path("ballast")));
-        CHECK(!ballast_is_held(test_path("ballast")));
+        CHECK(!ballast_take(test_dir_fd()));
+        CHECK(!ballast_is_held(test_dir_fd()));
         seam_reset();
 }
 

@@ -49,7 +49,7 @@ TEST(keys_are_made_whole_or_not_at_all)
                         unlink(test_path("token"));
                         unlink(test_path("secret"));
                         seam_countdown(FILES, n, errnos[i]);
-                        rc = keys_load(test_dir(), token, secret, &e);
+                        rc = keys_load(test_dir_fd(), token, secret, &e);
                         if (!seam_hit())
                                 break;
                         CHECK_INT(files_open(), before);
@@ -63,7 +63,7 @@ TEST(keys_are_made_whole_or_not_at_all)
                                 if (access(path, F_OK) == 0)
                                         CHECK_INT(strlen(test_read(path)), 65);
                         }
-                        MUST(keys_load(test_dir(), token_again, again, &e));
+                        MUST(keys_load(test_dir_fd(), token_again, again, &e));
                         if (rc == 0) {
                                 CHECK_STR(token_again, token);
                                 assert_memory_equal(again, secret, SECRET_SIZE);
@@ -113,14 +113,14 @@ TEST(a_journal_opens_or_tells_why_and_keeps_what_is_in_it)
                         int before = files_open();
 
                         seam_reset();
-                        MUST(journal_open(test_path("spawn.journal"), &j, &e));
+                        MUST(journal_open(test_dir_fd(), "spawn.journal", &j, &e));
                         journal_clear(j);
                         journal_claim(j, 17, &e)->pid = 4242;
                         journal_close(j);
                         j = NULL;
 
                         seam_countdown(FILES, n, errnos[i]);
-                        if (journal_open(test_path("spawn.journal"), &j, &e) < 0) {
+                        if (journal_open(test_dir_fd(), "spawn.journal", &j, &e) < 0) {
                                 check_told(&e, errnos[i], n);
                                 CHECK_NULL(j);
                         } else {
@@ -143,12 +143,12 @@ TEST(a_log_that_cannot_be_opened_is_told_and_leaks_nothing)
         struct err e = {0};
 
         seam_reset();
-        MUST(logs_begin(test_dir(), 1 << 20, &l, &e));
+        MUST(logs_begin(test_dir_fd(), test_dir(), 1 << 20, &l, &e));
         MUST(logs_prepare(l, 17, STREAM_STDOUT, path, sizeof(path), &e));
         CHECK_FAILS(logs_open(l, 17, STREAM_STDOUT, &e), ERR_NO_LOG);
         test_write(path, 0600, "x", 1);
         logs_end(l); /* its thread has files of its own: one that watches nothing has none */
-        MUST(logs_begin(test_dir(), 1 << 20, &l, &e));
+        MUST(logs_begin(test_dir_fd(), test_dir(), 1 << 20, &l, &e));
         for_each_errno(i)
         {
                 int before = files_open();
@@ -186,7 +186,7 @@ TEST(a_log_that_cannot_be_punched_is_kept_whole)
 
                 seam_reset();
                 sem_init(&p.tried, 0, 0);
-                MUST(logs_begin(test_dir(), 16384, &l, &e));
+                MUST(logs_begin(test_dir_fd(), test_dir(), 16384, &l, &e));
                 MUST(logs_prepare(l, 17, STREAM_STDOUT, path, sizeof(path), &e));
                 seam_fail("fallocate", 0, refusals[i]);
                 seam_before("fallocate", on_punch, &p);
@@ -213,7 +213,7 @@ TEST(a_log_is_held_within_its_budget_by_a_hole_at_its_head)
 
         seam_reset();
         sem_init(&p.tried, 0, 0);
-        MUST(logs_begin(test_dir(), 16384, &l, &e));
+        MUST(logs_begin(test_dir_fd(), test_dir(), 16384, &l, &e));
         MUST(logs_prepare(l, 17, STREAM_STDOUT, path, sizeof(path), &e));
         seam_after("fallocate", on_punch, &p);
         memset(block, 'x', sizeof(block));

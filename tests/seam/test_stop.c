@@ -100,7 +100,7 @@ TEST(the_journal_waits_until_nobody_of_the_last_daemon_can_write_to_it)
         CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), -1);
         close(go[0]);
         close(go[1]); /* it ends now, and not before */
-        CHECK_INT(journal_open(path, &j, &e), 0);
+        CHECK_INT(journal_open(test_dir_fd(), "spawn.journal", &j, &e), 0);
         CHECK_INT(waitpid(child, NULL, 0), child);
         CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), -1); /* it is ours now: the next daemon waits for us */
         journal_close(j);

@@ -56,8 +56,10 @@ static void check_refused(enum err_kind kind)
         size_t n, m;
         CLEANUP(freep) char *before = malloc(1 << 20);
         struct store *s = NULL;
-        const struct store_config c = {
-                .path = test_path("registry.db"), .boot = &rig_boot, .fatal = rig_fatal};
+        const struct store_config c = {.dir = test_dir_fd(),
+                                       .path = test_path("registry.db"),
+                                       .boot = &rig_boot,
+                                       .fatal = rig_fatal};
         struct stat st;
         struct err e;
 
@@ -109,8 +111,11 @@ TEST(a_file_that_is_no_database_is_refused_untouched)
 
 TEST(a_database_that_must_exist_is_not_made)
 {
-        const struct store_config c = {
-                .path = test_path("registry.db"), .must_exist = true, .boot = &rig_boot, .fatal = rig_fatal};
+        const struct store_config c = {.dir = test_dir_fd(),
+                                       .path = test_path("registry.db"),
+                                       .must_exist = true,
+                                       .boot = &rig_boot,
+                                       .fatal = rig_fatal};
         struct store *s = NULL;
         struct err e;
 
