@@ -111,8 +111,12 @@ forkserver_pid() {
   id=$(create_process "{\"argv\": [\"true\"], \"start\": false, \"env\": {\"A\": \"$CANARY-kept\"}}")
   assert_equal "$(sql "SELECT instr(request, '$CANARY-kept') > 0 FROM process WHERE id = $id")" 1
   api POST "/v1/processes/$id/start" "{\"secrets\": {\"B\": \"$CANARY-given\"}}" >/dev/null
-  assert_equal "$(sql "SELECT request IS NULL FROM process WHERE id = $id")" 1
-  ! grep -rqa "$CANARY-given" "$CRECHE_DIR"
+  wait_until is_forgotten "$id"
+  [[ -z $(grep -rla "$CANARY-given" "$CRECHE_DIR") ]]
+}
+
+is_forgotten() { # ID
+  [[ $(sql "SELECT request IS NULL FROM process WHERE id = $1") == 1 ]]
 }
 
 core_limit() { # PID
