@@ -19,6 +19,7 @@ static const struct {
         {"clone3", SYS_clone3},
         {"pidfd_open", SYS_pidfd_open},
         {"pidfd_send_signal", SYS_pidfd_send_signal},
+        {"openat2", SYS_openat2},
         {"close_range", SYS_close_range},
 };
 
