@@ -9,7 +9,8 @@ load helper
 setup_file() { :; }
 
 setup() {
-  DIR=$(mktemp -d "$BATS_TEST_TMPDIR/p.XXXX")
+  # Where the teardown finds a server that a failed test has left.
+  DIR=$(mktemp -d "$BATS_FILE_TMPDIR/$BATS_TEST_NUMBER.XXXX")
   VICTIM=$BATS_TEST_TMPDIR/victim
   WAYS=(symlink dangling hardlink fifo)
 }
