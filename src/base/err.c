@@ -77,6 +77,14 @@ const struct err_info *err_info(enum err_kind kind)
         return &infos[kind];
 }
 
+/* A message quotes what others wrote and ends up on terminals: no control characters. */
+static void clean(char *s)
+{
+        for (; *s; s++)
+                if ((unsigned char)*s < ' ' || *s == 0x7f)
+                        *s = '?';
+}
+
 static void append_errno(struct err *e, int errnum)
 {
         size_t n = strlen(e->msg);
@@ -96,6 +104,7 @@ int err_set(struct err *e, enum err_kind kind, int errnum, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);
+        clean(e->msg);
         append_errno(e, errnum);
         return -1;
 }
@@ -112,6 +121,7 @@ int err_set_at(struct err *e, enum err_kind kind, const char *pointer, const cha
         va_start(ap, fmt);
         vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);
+        clean(e->msg);
         return -1;
 }
 
@@ -133,6 +143,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(where, sizeof(where), fmt, ap);
         va_end(ap);
+        clean(where);
         memcpy(what, e->msg, sizeof(what));
         if (snprintf(e->msg, sizeof(e->msg), "%s: %s", where, what) >= (int)sizeof(e->msg))
                 e->msg[sizeof(e->msg) - 1] = '\0';

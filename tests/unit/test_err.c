@@ -111,6 +111,20 @@ TEST(a_message_that_is_too_long_is_cut_and_ends)
         CHECK_INT(strlen(e.pointer), sizeof(e.pointer) - 1);
 }
 
+/* They quote what others wrote, and are printed. */
+TEST(a_message_is_one_line_without_control_characters)
+{
+        struct err e = {0};
+
+        err_set(&e, ERR_INVALID, 0, "not a '%s'", "\x1b[2J\nevent=forged\x7f\xc3\xa4");
+        CHECK_STR(e.msg, "not a '?[2J?event=forged?\xc3\xa4'");
+        err_wrap(&e, "a\tb");
+        CHECK_STR(e.msg, "a?b: not a '?[2J?event=forged?\xc3\xa4'");
+        err_set_at(&e, ERR_INVALID, "/a\nb", "%s", "\r");
+        CHECK_STR(e.msg, "?");
+        CHECK_STR(e.pointer, "/a\nb"); /* it must name the place as it is; JSON escapes it */
+}
+
 TEST(the_names_of_errnos_go_there_and_back)
 {
         CHECK_STR(err_errno_name(ENOENT), "ENOENT");
