@@ -61,7 +61,7 @@ int64_t head_body(const struct head *h)
 
         if (head_get(h, HEADER_TRANSFER_ENCODING))
                 return -1;
-        return length ? (int64_t)strtoull(length, NULL, 10) & INT64_MAX : 0;
+        return length ? strtoll(length, NULL, 10) : 0; /* INT64_MAX for what is more */
 }
 
 /* Parse host[:port] of @n bytes. */

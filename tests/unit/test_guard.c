@@ -148,6 +148,17 @@ TEST(the_declared_length_of_a_body_is_known)
         CHECK_INT(head_body(&chunked), -1);
 }
 
+TEST(a_length_that_no_number_holds_is_not_taken_for_a_small_one)
+{
+        struct head max = head_with("Content-Length", "9223372036854775807");
+        struct head more = head_with("Content-Length", "9223372036854775808");
+        struct head wrapped = head_with("Content-Length", "18446744073709551617");
+
+        CHECK_INT(head_body(&max), INT64_MAX);
+        CHECK_INT(head_body(&more), INT64_MAX);
+        CHECK_INT(head_body(&wrapped), INT64_MAX);
+}
+
 TEST(a_target_holds_no_tricks)
 {
         CHECK_INT(verdict(&TCP, head_for("/v1/processes?q=%2F%c3%a9")), ERR_NONE);
