@@ -70,7 +70,9 @@ int64_t cursor_parse(const char *s)
 
                 if (!at)
                         return 0;
+                if (id > INT64_MAX >> 6)
+                        return 0;
                 id = id << 6 | (uint64_t)(at - url_alphabet);
         }
-        return id > INT64_MAX ? 0 : (int64_t)id;
+        return (int64_t)id;
 }

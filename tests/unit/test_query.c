@@ -182,6 +182,16 @@ TEST(what_is_no_cursor_is_refused)
         CHECK_INT(cursor_parse("A_______________"), 0);
 }
 
+TEST(a_cursor_that_says_more_than_an_id_can_be_is_not_taken_for_another)
+{
+        char text[CURSOR_MAX];
+
+        CHECK_STR(cursor_text(INT64_MAX, text), "AH__________");
+        CHECK_INT(cursor_parse("AI__________"), 0);
+        CHECK_INT(cursor_parse("AQAAAAAAAAAB"), 0); /* 2^64 + 1 */
+        CHECK_INT(cursor_parse("A__________B"), 0);
+}
+
 TEST(base64_has_one_form_for_each_byte_string)
 {
         char out[8];
