@@ -196,7 +196,7 @@ void handle_read_logs(struct request *r)
                 reply_problem(r, &r->ticket.err);
                 return;
         }
-        snprintf(offset, sizeof(offset), "%" PRId64, l->base + l->at);
+        snprintf(offset, sizeof(offset), "%" PRId64, logs_offset(l->base, l->at));
         reply_stream(r, "text/plain; charset=utf-8",
                      l->follow ? MHD_SIZE_UNKNOWN : (uint64_t)(l->end - l->at), read_log, l);
         reply_header(r, "Creche-Log-Offset", offset);

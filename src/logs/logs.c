@@ -170,12 +170,21 @@ int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e)
 int64_t logs_base(int fd)
 {
         char text[24];
+        int64_t base;
         ssize_t n = fgetxattr(fd, LOGS_BASE_ATTRIBUTE, text, sizeof(text) - 1);
 
         if (n <= 0)
                 return 0;
         text[n] = '\0';
-        return strtoll(text, NULL, 10);
+        base = strtoll(text, NULL, 10);
+        return base > 0 ? base : 0; /* the child may write there, too */
+}
+
+int64_t logs_offset(int64_t base, int64_t position)
+{
+        int64_t offset;
+
+        return __builtin_add_overflow(base, position, &offset) ? INT64_MAX : offset;
 }
 
 int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
@@ -186,7 +195,7 @@ int64_t logs_size(struct logs *l, int64_t id, enum stream stream)
         name_of(id, stream, name);
         if (beneath_look(l->fd, name, &st) < 0)
                 return 0;
-        return tracks_base(l, id, stream) + st.st_size;
+        return logs_offset(tracks_base(l, id, stream), st.st_size);
 }
 
 int64_t logs_first(int fd, int64_t position)

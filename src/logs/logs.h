@@ -51,6 +51,10 @@ int logs_open(struct logs *l, int64_t id, enum stream stream, struct err *e);
 /** The offset at which the file @fd begins: what its child has truncated away. */
 int64_t logs_base(int fd);
 
+/** The offset of @position in a file that begins at @base. A child can make both as large as it likes: INT64_MAX is
+ * the end. */
+int64_t logs_offset(int64_t base, int64_t position);
+
 /** The offset at which the stream ends by now, 0 when there is no file. */
 int64_t logs_size(struct logs *l, int64_t id, enum stream stream);
 

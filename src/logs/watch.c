@@ -113,7 +113,7 @@ static void note_size(struct logs *l, int64_t id, enum stream stream, int fd, in
         pthread_mutex_lock(&l->lock);
         t = find_track(l, id, stream);
         if (t && size < t->size) {
-                t->base += t->size;
+                t->base = logs_offset(t->base, t->size);
                 n = snprintf(text, sizeof(text), "%" PRId64, t->base);
                 failed = fsetxattr(fd, LOGS_BASE_ATTRIBUTE, text, (size_t)n, 0) < 0 ? errno : 0;
         }
