@@ -39,8 +39,11 @@ ssize_t socket_recv(int fd, void *buf, size_t n, int fds[SOCKET_FDS_MAX], int fl
 {
         union control control;
         struct iovec iov = {.iov_base = buf, .iov_len = n};
-        struct msghdr msg = {
-                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        /* CMSG_SPACE would let in one more: it is rounded up. */
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = CMSG_LEN(SOCKET_FDS_MAX * sizeof(int))};
         ssize_t got;
 
         for (int i = 0; i < SOCKET_FDS_MAX; i++)

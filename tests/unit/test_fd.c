@@ -154,6 +154,37 @@ TEST(files_travel_with_a_packet_and_are_closed_on_exec)
         }
 }
 
+TEST(more_files_than_there_is_room_for_are_closed_and_overwrite_nothing)
+{
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE((SOCKET_FDS_MAX + 1) * sizeof(int))];
+        } control = {.align = {CMSG_LEN((SOCKET_FDS_MAX + 1) * sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+        struct {
+                int fds[SOCKET_FDS_MAX], beyond[2];
+        } got = {.beyond = {77, 77}};
+        struct iovec iov = {.iov_base = (char *)"x", .iov_len = 1};
+        struct msghdr h = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        int pair[2], lowest;
+        char c;
+
+        make_pair(pair);
+        lowest = dup(pair[0]);
+        close(lowest);
+        for (int i = 0; i <= SOCKET_FDS_MAX; i++)
+                memcpy(CMSG_DATA(&control.align) + (size_t)i * sizeof(int), &pair[0], sizeof(int));
+        CHECK_INT(sendmsg(pair[0], &h, 0), 1);
+        CHECK_INT(socket_recv(pair[1], &c, 1, got.fds, 0), 1);
+        CHECK(got.fds[SOCKET_FDS_MAX - 1] >= 0);
+        CHECK_INT(got.beyond[0], 77);
+        socket_close_files(got.fds);
+        CHECK_INT(dup(pair[0]), lowest); /* nothing is left open */
+        close(lowest);
+        close(pair[0]);
+        close(pair[1]);
+}
+
 TEST(sending_to_nobody_is_an_error_and_no_signal)
 {
         int pair[2];
