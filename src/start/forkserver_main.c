@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -29,21 +30,40 @@ static void block_signals(void)
         sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+/* NULL with errno set. A file that is shorter than was said would kill us when it is read. */
+static struct launch *map_launch(int fd, uint64_t size)
+{
+        struct stat st;
+        void *l;
+
+        if (fstat(fd, &st) < 0)
+                return NULL;
+        if ((uint64_t)st.st_size < size) {
+                errno = EPROTO;
+                return NULL;
+        }
+        l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        return l == MAP_FAILED ? NULL : l;
+}
+
 static pid_t fork_child(struct journal_slot *slots, const struct forkserver_request *req, const int *fds,
                         int *pidfd)
 {
-        struct launch *l = mmap(NULL, req->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fds[0], 0);
+        struct launch *l = map_launch(fds[0], req->size);
         struct bootstrap b = {.launch = l,
                               .slot = &slots[req->slot],
                               .stdin_fd = req->has_stdin ? fds[1] : -1,
                               .cgroup_fd = req->has_cgroup ? fds[1 + req->has_stdin] : -1};
-        pid_t pid;
+        pid_t pid = -1;
         int saved;
 
-        if (l == MAP_FAILED)
+        if (!l)
                 return -1;
-        launch_relocate(l);
-        pid = start_clone(0, NULL, &b, pidfd);
+        errno = EPROTO;
+        if (launch_is_sound(l, req->size)) {
+                launch_relocate(l);
+                pid = start_clone(0, NULL, &b, pidfd);
+        }
         saved = errno;
         munmap(l, req->size);
         errno = saved;
@@ -62,7 +82,8 @@ static bool serve_start(struct journal_slot *slots)
         if (got <= 0)
                 return false;
         KILLPOINT("forkserver.start");
-        if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && fds[req.has_stdin + req.has_cgroup] >= 0) {
+        if (got == sizeof(req) && req.slot < JOURNAL_SLOTS && req.has_stdin <= 1 && req.has_cgroup <= 1 &&
+            fds[req.has_stdin + req.has_cgroup] >= 0) {
                 reply.pid = fork_child(slots, &req, fds, &pidfd);
                 reply.errnum = reply.pid < 0 ? errno : 0;
         } else {

@@ -211,6 +211,41 @@ void launch_free(struct launch *l)
         secret_free(l, l ? l->size : 0);
 }
 
+/* Texts end within the piece, because its last byte is a NUL. */
+static bool is_text(const struct launch *l, uint64_t at)
+{
+        return !at || (at >= sizeof(*l) && at < l->size);
+}
+
+static bool is_list(const struct launch *l, uint64_t at)
+{
+        uint64_t text;
+
+        if (at < sizeof(*l) || at % sizeof(text))
+                return false;
+        for (; at < l->size && l->size - at >= sizeof(text); at += sizeof(text)) {
+                memcpy(&text, (const char *)l + at, sizeof(text));
+                if (!text)
+                        return true;
+                if (!is_text(l, text))
+                        return false;
+        }
+        return false;
+}
+
+bool launch_is_sound(const struct launch *l, uint64_t size)
+{
+        const unsigned char *bytes = (const unsigned char *)l;
+
+        return size >= sizeof(*l) && l->size == size && !bytes[size - 1] &&
+               !bytes[offsetof(struct launch, relocated)] && is_list(l, l->argv.offset) &&
+               *(const uint64_t *)(bytes + l->argv.offset) && is_list(l, l->envp.offset) &&
+               is_list(l, l->paths.offset) && is_text(l, l->cwd.offset) && is_text(l, l->out_path.offset) &&
+               is_text(l, l->err_path.offset) && (unsigned)l->out < OUTPUT_COUNT &&
+               (unsigned)l->err < OUTPUT_COUNT && memchr(l->oom_score_adj, 0, sizeof(l->oom_score_adj)) &&
+               l->groups_n <= ACCOUNT_GROUPS_MAX && l->rlimits_n <= SPEC_RLIMITS_MAX;
+}
+
 static void relocate_list(struct launch *l, union launch_ref *ref)
 {
         uint64_t at = ref->offset;

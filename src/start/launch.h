@@ -62,6 +62,9 @@ struct launch_context {
 struct launch *launch_new(const struct spec *spec, const struct launch_context *c);
 void launch_free(struct launch *l);
 
+/** Whether the @size bytes at @l are one that was not relocated, complete and pointing nowhere but into itself. */
+bool launch_is_sound(const struct launch *l, uint64_t size);
+
 void launch_relocate(struct launch *l);
 
 #endif

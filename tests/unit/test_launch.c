@@ -100,6 +100,58 @@ TEST(a_launch_may_be_copied_elsewhere_before_it_is_relocated)
         launch_free(copy);
 }
 
+/* A launch, not relocated, in which 8 bytes at @at are @value. */
+static bool is_sound_with(size_t at, uint64_t value)
+{
+        const char *argv[] = {"sh", "-c", NULL};
+        static const char *const none[] = {NULL};
+        struct spec spec = {.argv = (char **)argv};
+        struct launch_context c = {.account = &root_account, .env = none, .cwd = "/"};
+        struct launch *l = launch_new(&spec, &c);
+        size_t size = l->size;
+        bool sound;
+
+        CHECK(launch_is_sound(l, size));
+        CHECK(!launch_is_sound(l, size - 1));
+        CHECK(!launch_is_sound(l, sizeof(*l) - 1));
+        memcpy((char *)l + at, &value, sizeof(value));
+        sound = launch_is_sound(l, size);
+        l->size = size;
+        launch_free(l);
+        return sound;
+}
+
+TEST(a_launch_that_points_out_of_itself_is_not_sound)
+{
+        static const size_t lists[] = {offsetof(struct launch, argv), offsetof(struct launch, envp),
+                                       offsetof(struct launch, paths)};
+        static const size_t texts[] = {offsetof(struct launch, cwd), offsetof(struct launch, out_path),
+                                       offsetof(struct launch, err_path)};
+
+        for (int i = 0; i < 3; i++) {
+                CHECK(!is_sound_with(lists[i], 0));
+                CHECK(!is_sound_with(lists[i], sizeof(struct launch) + 1));
+                CHECK(!is_sound_with(lists[i], 1 << 20));
+                CHECK(!is_sound_with(lists[i], UINT64_MAX - 7));
+                CHECK(is_sound_with(texts[i], 0));
+                CHECK(!is_sound_with(texts[i], 1 << 20));
+                CHECK(!is_sound_with(texts[i], UINT64_MAX));
+        }
+        CHECK(!is_sound_with(sizeof(struct launch), 1 << 20)); /* the first string of argv */
+        CHECK(!is_sound_with(sizeof(struct launch), 0));       /* there is none */
+}
+
+TEST(a_launch_that_counts_beyond_its_places_is_not_sound)
+{
+        CHECK(!is_sound_with(offsetof(struct launch, size), 7));
+        CHECK(!is_sound_with(offsetof(struct launch, relocated), 1));
+        CHECK(!is_sound_with(offsetof(struct launch, out), OUTPUT_COUNT));
+        CHECK(!is_sound_with(offsetof(struct launch, out), (uint64_t)OUTPUT_COUNT << 32));
+        CHECK(!is_sound_with(offsetof(struct launch, groups_n), ACCOUNT_GROUPS_MAX + 1));
+        CHECK(!is_sound_with(offsetof(struct launch, rlimits_n), SPEC_RLIMITS_MAX + 1));
+        CHECK(!is_sound_with(offsetof(struct launch, oom_score_adj), UINT64_MAX));
+}
+
 TEST(a_program_without_a_slash_is_looked_for_along_path)
 {
         const char *argv[] = {"tool", NULL}, *env[] = {"PATH=/a:/b/c::/d", NULL};
