@@ -173,6 +173,15 @@ void peers_find_orphans(struct registry *r)
         fclose(children);
 }
 
+/* An exit status that waitid() gives: what is none is recorded of nobody. */
+static bool is_end(const struct zombie_msg *msg)
+{
+        if (msg->code == CLD_EXITED)
+                return msg->status >= 0 && msg->status <= 255;
+        return (msg->code == CLD_KILLED || msg->code == CLD_DUMPED) && msg->status >= 1 &&
+               msg->status < _NSIG;
+}
+
 static void on_exit_message(struct registry *r, struct peer *p, const struct zombie_msg *msg)
 {
         CLEANUP(child_unrefp) struct child *c = NULL;
@@ -236,7 +245,10 @@ static void on_kept_message(struct registry *r, const struct zombie_msg *msg, in
 static void receive(struct registry *r, struct peer *p, const struct zombie_msg *msg, int *fd)
 {
         switch ((enum zombie_op)msg->op) {
-        case ZOMBIE_EXIT: on_exit_message(r, p, msg); break;
+        case ZOMBIE_EXIT:
+                if (is_end(msg))
+                        on_exit_message(r, p, msg);
+                break;
         case ZOMBIE_GONE: on_gone_message(r, msg); break;
         case ZOMBIE_KEPT: on_kept_message(r, msg, fd); break;
         case ZOMBIE_PEEK:

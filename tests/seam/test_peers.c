@@ -90,6 +90,58 @@ TEST(a_stdin_that_creche_init_kept_is_there_before_anybody_can_ask_for_it)
         close(pipes[1]);
 }
 
+/* A child that runs a program and exits with 3 when @release is closed. */
+static pid_t fork_execed(int *release)
+{
+        struct procfs_stat st = {.never_execed = true};
+        int pipes[2];
+        pid_t pid;
+
+        CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                dup2(pipes[0], STDIN_FILENO);
+                execlp("sh", "sh", "-c", "read x; exit 3", NULL);
+                _exit(127);
+        }
+        close(pipes[0]);
+        while (st.never_execed) {
+                CHECK_INT(procfs_stat(pid, &st), 0);
+                sched_yield();
+        }
+        *release = pipes[1];
+        return pid;
+}
+
+TEST(an_end_that_no_process_can_have_is_not_recorded)
+{
+        struct zombie_msg lies[] = {{.op = ZOMBIE_EXIT, .code = CLD_EXITED, .status = 256},
+                                    {.op = ZOMBIE_EXIT, .code = CLD_EXITED, .status = -1},
+                                    {.op = ZOMBIE_EXIT, .code = CLD_KILLED, .status = 0},
+                                    {.op = ZOMBIE_EXIT, .code = CLD_DUMPED, .status = 65},
+                                    {.op = ZOMBIE_EXIT, .code = CLD_STOPPED, .status = SIGSTOP}};
+        struct err e = {0};
+        struct keeper k;
+        struct rig r;
+        int release;
+        pid_t pid;
+
+        rig_prepare(&r);
+        keeper_begin(&k, &r);
+        pid = fork_execed(&release);
+        leave(&r, (struct left){.pid = pid, .recorded = true});
+        MUST(registry_open(&r.config, &r.registry, &e));
+        for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+                lies[i].pid = pid;
+                CHECK_INT(socket_send(k.control[0], &lies[i], sizeof(lies[i]), NULL, 0, 0), 0);
+        }
+        close(release);
+        rig_join(&r, 1);
+        CHECK_INT(rig_select("SELECT state = 'stopped' AND exitcode = 3 FROM process"), 1);
+        rig_end(&r);
+        keeper_end(&k);
+}
+
 static int64_t start_by_forkserver(struct rig *r, const char *script)
 {
         struct spec *spec = rig_spec(script);
