@@ -224,6 +224,16 @@ static int look_at(struct recovery *rec, const struct process *p, struct procfs_
         return rc;
 }
 
+static bool has_owner(struct registry *r, pid_t pid)
+{
+        bool has;
+
+        pthread_mutex_lock(&r->lock);
+        has = table_find_pid(r, pid) != NULL;
+        pthread_mutex_unlock(&r->lock);
+        return has;
+}
+
 /* The daemon died between the row and the record of its pid: the journal tells how far it came. */
 static void recover_starting(struct recovery *rec, const struct process *row, bool has_key)
 {
@@ -248,8 +258,9 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
         rc = look_at(rec, &p, &st);
         if (rc < 0)
                 return;
-        /* Without its start time only its parent tells a process from a stranger with the same number. */
-        if (rc > 0 || parent_of(r, st.ppid) == PEER_NOBODY)
+        /* Without its start time only its parent tells a process from a stranger with the same number; and what
+         * is another row's, or ourselves, is not this row's whatever a damaged journal says. */
+        if (rc > 0 || parent_of(r, st.ppid) == PEER_NOBODY || p.pid == getpid() || has_owner(r, p.pid))
                 declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
         else
                 adopt(rec, &p, &st, slot);

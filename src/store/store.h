@@ -129,7 +129,8 @@ struct open_row {
         bool has_key;   /* it was requested with an Idempotency-Key */
 };
 
-/** Show all rows in state starting or started, in the order of their ids. */
+/** Show all rows in state started, then those in state starting, each in the order of their ids: what is known of a
+ * process comes before what has to be guessed. */
 int store_open_rows(struct store *s, const struct boot *boot,
                     void (*show)(const struct open_row *row, void *arg), void *arg, struct err *e);
 

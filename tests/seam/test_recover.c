@@ -77,6 +77,61 @@ TEST(a_start_is_lost_when_its_spawn_journal_is_gone_and_nobody_knows_whether_it_
         CHECK(recovers_to((struct left){.key = "k", .no_journal = true}, LOST));
 }
 
+static int second_run(struct db *db, void *arg, struct err *e)
+{
+        const struct record_extras none = {0};
+        struct process p = *(struct process *)arg;
+
+        return record_insert(db, &p, &none, e) < 0 || record_started(db, &p, e) < 0 ? -1 : 0;
+}
+
+/* Process 2, which ran as @pid. */
+static void leave_second(struct rig *r, pid_t pid)
+{
+        struct process p = rig_process(2, PROCESS_STARTING);
+        struct boot boot = {.pid_ns = procfs_pid_ns()};
+        const struct store_config c = {
+                .dir = test_dir_fd(), .path = r->config.database, .boot = &boot, .fatal = rig_fatal};
+        struct procfs_stat st;
+        struct store *s = NULL;
+        struct err e = {0};
+
+        MUST(procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), &e));
+        CHECK_INT(procfs_stat(pid, &st), 0);
+        p.pid = pid;
+        p.start_ticks = st.start_ticks;
+        MUST(store_open(&c, &s, &e));
+        rig_write(s, second_run, &p);
+        store_close(s);
+}
+
+TEST(a_spawn_journal_that_names_another_process_makes_nobody_signal_that_one)
+{
+        struct journal_slot slot = {.id = 1};
+        struct process *first, *second;
+        struct keeper k;
+        struct rig r;
+        int release;
+
+        rig_prepare(&r);
+        keeper_begin(&k, &r);
+        slot.pid = fork_unexeced(&release);
+        leave(&r, (struct left){.slot = &slot});
+        leave_second(&r, slot.pid);
+        open_registry(&r);
+        first = rig_show(&r, 1);
+        second = rig_show(&r, 2);
+        CHECK_INT(first->state, PROCESS_LOST);
+        CHECK_INT(second->state, PROCESS_STARTED);
+        CHECK_INT(second->pid, slot.pid);
+        process_free(first);
+        process_free(second);
+        close(release);
+        rig_join(&r, 2);
+        rig_end(&r);
+        keeper_end(&k);
+}
+
 /* What recovery asks of the kernel fails, call by call, with a child left in @l: it fails and leaves the row, or
  * adopts the child all the same. In the end the child has its own exit code. */
 static void recover_short_of_files(bool recorded)
