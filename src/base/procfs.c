@@ -19,6 +19,7 @@ int procfs_stat(pid_t pid, struct procfs_stat *st)
 {
         char path[64], buf[1024];
         const char *after_name;
+        struct procfs_stat got;
         unsigned flags;
 
         snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -29,11 +30,12 @@ int procfs_stat(pid_t pid, struct procfs_stat *st)
         if (!after_name ||
             sscanf(after_name + 1,
                    " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-                   &st->state, &st->ppid, &flags, &st->start_ticks) != 4) {
+                   &got.state, &got.ppid, &flags, &got.start_ticks) != 4) {
                 errno = EPROTO;
                 return -1;
         }
-        st->never_execed = flags & PF_FORKNOEXEC;
+        got.never_execed = flags & PF_FORKNOEXEC;
+        *st = got;
         return 0;
 }
 

@@ -21,7 +21,7 @@ struct procfs_stat {
         bool never_execed;    /* PF_FORKNOEXEC: it has not exec'ed since it was cloned; true of zombies too */
 };
 
-/** Read /proc/@pid/stat. Returns 0, 1: there is no such process, -1 with errno set. */
+/** Read /proc/@pid/stat. Returns 0, 1: there is no such process, -1 with errno set; @st is touched by 0 only. */
 int procfs_stat(pid_t pid, struct procfs_stat *st);
 
 /** The same; when files or memory are short, wait until there is one more. */
