@@ -40,7 +40,7 @@ int64_t clock_boot_us(void)
 const char *clock_text(int64_t us, char *out)
 {
         int64_t fraction = (us % CLOCK_US_PER_S + CLOCK_US_PER_S) % CLOCK_US_PER_S;
-        time_t s = (time_t)((us - fraction) / CLOCK_US_PER_S);
+        time_t s = (time_t)(us / CLOCK_US_PER_S - (us % CLOCK_US_PER_S < 0));
         struct tm tm;
 
         gmtime_r(&s, &tm);

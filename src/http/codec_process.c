@@ -22,7 +22,7 @@ static const char *exit_detail(const struct process_exit *x, char *out, size_t s
                 if (x->detail)
                         return x->detail;
                 snprintf(out, size, "%s: %s", x->stage ? x->stage : "start",
-                         x->errnum ? strerrordesc_np(x->errnum) : "failed");
+                         (x->errnum ? strerrordesc_np(x->errnum) : NULL) ?: "failed");
                 return out;
         case EXIT_NONE:
         case EXIT_LOST:

@@ -74,8 +74,11 @@ static int word(sqlite3_stmt *s, int col, int (*parse)(const char *))
         return v < 0 ? 0 : v;
 }
 
+/* Nothing took less than no time, whoever has written that. */
 static struct timeval timeval_of(int64_t us)
 {
+        if (us < 0)
+                us = 0;
         return (struct timeval){.tv_sec = us / CLOCK_US_PER_S, .tv_usec = us % CLOCK_US_PER_S};
 }
 

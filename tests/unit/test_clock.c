@@ -40,6 +40,15 @@ TEST(every_form_of_rfc_3339_is_read)
         CHECK_INT(parsed("1969-12-31T23:59:59.999999Z"), -1);
 }
 
+/* A database may hold anything. */
+TEST(a_time_beyond_all_years_has_a_text_as_well)
+{
+        char text[CLOCK_TEXT_MAX];
+
+        CHECK_STR(clock_text(INT64_MIN, text) + 17, "05.224192Z");
+        CHECK_STR(clock_text(INT64_MAX, text) + 17, "54.775807Z");
+}
+
 TEST(what_is_no_time_is_refused)
 {
         static const char *const wrong[] = {

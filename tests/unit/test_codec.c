@@ -426,6 +426,19 @@ TEST(an_end_has_an_exit_code_only_if_there_was_one)
                     "\"detail\":\"the machine was restarted\"");
 }
 
+/* A damaged spawn journal says such things. */
+TEST(an_error_that_the_system_does_not_know_is_a_failure_all_the_same)
+{
+        struct process p = record();
+
+        p.state = PROCESS_FAILED;
+        p.exit = (struct process_exit){.reason = EXIT_START_FAILED, .errnum = 99999, .oom = -1};
+        assert_exit(&p, "null",
+                    "\"reason\":\"start_failed\",\"code\":null,\"signal\":null,\"core_dumped\":false,"
+                    "\"oom\":null,\"errno\":\"E?\",\"stage\":null,\"requested_by\":null,"
+                    "\"detail\":\"start: failed\"");
+}
+
 TEST(a_problem_names_its_place_and_what_to_do)
 {
         struct strbuf b = {0};

@@ -242,4 +242,26 @@ TEST(the_views_keep_their_columns)
                   1);
 }
 
+static void note_times(const struct process *p, void *arg)
+{
+        struct process *times = arg;
+
+        times->rusage = p->rusage;
+        times->has_rusage = p->has_rusage;
+}
+
+TEST(a_time_below_zero_that_somebody_wrote_into_the_database_is_none)
+{
+        struct store *s = open_with_a_family();
+        struct process p = {0};
+        struct err e = {0};
+
+        rig_write(s, exec_run, (void *)(uintptr_t) "UPDATE process SET user_us = -1500000 WHERE id = 5");
+        MUST(store_get(s, 5, note_times, &p, &e));
+        CHECK(p.has_rusage);
+        CHECK_INT(p.rusage.ru_utime.tv_sec, 0);
+        CHECK_INT(p.rusage.ru_utime.tv_usec, 0);
+        store_close(s);
+}
+
 TEST_MAIN("lists")
