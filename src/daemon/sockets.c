@@ -225,7 +225,8 @@ int sockets_hand_over(struct sockets *s, struct err *e)
 
 static void assign(struct sockets *s, const char *name, size_t n, int fd)
 {
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                return;
         if (n == 4 && !strncmp(name, "lock", n))
                 s->lock = fd;
         else if (n == 4 && !strncmp(name, "unix", n))
