@@ -51,8 +51,8 @@ ssize_t socket_recv(int fd, void *buf, size_t n, int fds[SOCKET_FDS_MAX], int fl
         do
                 got = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
         while (got < 0 && errno == EINTR);
-        if (got <= 0)
-                return got;
+        if (got < 0)
+                return -1;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
                 if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
                         memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));

@@ -434,12 +434,11 @@ void peers_greet(struct registry *r)
                 int fds[SOCKET_FDS_MAX];
                 ssize_t n = socket_recv(r->init.fd, &msg, sizeof(msg), fds, MSG_DONTWAIT);
 
-                if (n == 0 || (n < 0 && errno != ECONNRESET && errno != EAGAIN))
-                        break; /* the reaper will see that it has died */
                 if (n == sizeof(msg))
                         receive(r, &r->init, &msg, &fds[0]);
-                closep(&fds[0]);
-                closep(&fds[1]);
+                socket_close_files(fds);
+                if (n == 0 || (n < 0 && errno != ECONNRESET && errno != EAGAIN))
+                        break; /* the reaper will see that it has died */
         }
         KILLPOINT("peer.greeted");
         if (msg.op != ZOMBIE_HELLO)

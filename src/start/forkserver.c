@@ -146,6 +146,7 @@ static int ask(struct forkserver *fs, const struct launch *l, const struct journ
                                          .size = l->size};
         int fds[SOCKET_FDS_MAX] = {file};
         size_t fds_n = 1;
+        ssize_t got;
 
         if (file < 0)
                 return err_set(e, ERR_TRY_AGAIN, errno, "making a file for the forkserver");
@@ -160,10 +161,11 @@ static int ask(struct forkserver *fs, const struct launch *l, const struct journ
                 return err_set(e, ERR_TRY_AGAIN, errno, "asking the forkserver");
         }
         KILLPOINT("forkserver.asked");
-        if (socket_recv(fs->start_fd, reply, sizeof(*reply), fds, 0) != sizeof(*reply))
-                return 1;
-        *pidfd = fds[0];
-        return 0;
+        got = socket_recv(fs->start_fd, reply, sizeof(*reply), fds, 0);
+        if (got == sizeof(*reply))
+                *pidfd = TAKE_FD(fds[0]);
+        socket_close_files(fds);
+        return got == sizeof(*reply) ? 0 : 1;
 }
 
 /* The child exists, so it must be watched: when files are short, wait until there is one. Its number is its

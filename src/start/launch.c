@@ -217,31 +217,54 @@ static bool is_text(const struct launch *l, uint64_t at)
         return !at || (at >= sizeof(*l) && at < l->size);
 }
 
-static bool is_list(const struct launch *l, uint64_t at)
+/* A list that begins at or behind *from, which moves behind it: what was in two of them would be relocated twice. */
+static bool is_list(const struct launch *l, uint64_t at, uint64_t *from)
 {
         uint64_t text;
 
-        if (at < sizeof(*l) || at % sizeof(text))
+        if (at < *from || at % sizeof(text))
                 return false;
         for (; at < l->size && l->size - at >= sizeof(text); at += sizeof(text)) {
                 memcpy(&text, (const char *)l + at, sizeof(text));
-                if (!text)
+                if (!text) {
+                        *from = at + sizeof(text);
                         return true;
+                }
                 if (!is_text(l, text))
                         return false;
         }
         return false;
 }
 
+/* As the child opens it: below log_root, when there is one. */
+static bool is_log(const struct launch *l, enum output output, uint64_t at)
+{
+        const char *root = (const char *)l + l->log_root.offset, *path = (const char *)l + at;
+
+        if (output != OUTPUT_LOG || !at || !l->log_root.offset)
+                return is_text(l, at);
+        return is_text(l, at) && !strncmp(path, root, strlen(root)) && path[strlen(root)] == '/';
+}
+
+static bool has_first(const struct launch *l, uint64_t list)
+{
+        uint64_t text;
+
+        memcpy(&text, (const char *)l + list, sizeof(text));
+        return text;
+}
+
 bool launch_is_sound(const struct launch *l, uint64_t size)
 {
         const unsigned char *bytes = (const unsigned char *)l;
+        uint64_t from = sizeof(*l);
 
         return size >= sizeof(*l) && l->size == size && !bytes[size - 1] &&
-               !bytes[offsetof(struct launch, relocated)] && is_list(l, l->argv.offset) &&
-               *(const uint64_t *)(bytes + l->argv.offset) && is_list(l, l->envp.offset) &&
-               is_list(l, l->paths.offset) && is_text(l, l->cwd.offset) && is_text(l, l->out_path.offset) &&
-               is_text(l, l->err_path.offset) && (unsigned)l->out < OUTPUT_COUNT &&
+               !bytes[offsetof(struct launch, relocated)] && is_list(l, l->argv.offset, &from) &&
+               has_first(l, l->argv.offset) && is_list(l, l->envp.offset, &from) &&
+               is_list(l, l->paths.offset, &from) && is_text(l, l->cwd.offset) &&
+               is_text(l, l->log_root.offset) && is_log(l, l->out, l->out_path.offset) &&
+               is_log(l, l->err, l->err_path.offset) && (unsigned)l->out < OUTPUT_COUNT &&
                (unsigned)l->err < OUTPUT_COUNT && memchr(l->oom_score_adj, 0, sizeof(l->oom_score_adj)) &&
                l->groups_n <= ACCOUNT_GROUPS_MAX && l->rlimits_n <= SPEC_RLIMITS_MAX;
 }

@@ -185,6 +185,20 @@ TEST(more_files_than_there_is_room_for_are_closed_and_overwrite_nothing)
         close(pair[1]);
 }
 
+TEST(files_that_come_with_nothing_are_not_left_open)
+{
+        int pair[2], fds[SOCKET_FDS_MAX];
+        char c;
+
+        make_pair(pair);
+        CHECK_INT(socket_send(pair[0], "", 0, pair, 2, 0), 0);
+        CHECK_INT(socket_recv(pair[1], &c, 1, fds, 0), 0);
+        CHECK(fds[0] >= 0 && fds[1] >= 0 && fds[2] == -1);
+        socket_close_files(fds);
+        close(pair[0]);
+        close(pair[1]);
+}
+
 TEST(sending_to_nobody_is_an_error_and_no_signal)
 {
         int pair[2];

@@ -125,20 +125,51 @@ TEST(a_launch_that_points_out_of_itself_is_not_sound)
 {
         static const size_t lists[] = {offsetof(struct launch, argv), offsetof(struct launch, envp),
                                        offsetof(struct launch, paths)};
-        static const size_t texts[] = {offsetof(struct launch, cwd), offsetof(struct launch, out_path),
-                                       offsetof(struct launch, err_path)};
+        static const size_t texts[] = {offsetof(struct launch, cwd), offsetof(struct launch, log_root),
+                                       offsetof(struct launch, out_path), offsetof(struct launch, err_path)};
 
         for (int i = 0; i < 3; i++) {
                 CHECK(!is_sound_with(lists[i], 0));
                 CHECK(!is_sound_with(lists[i], sizeof(struct launch) + 1));
                 CHECK(!is_sound_with(lists[i], 1 << 20));
                 CHECK(!is_sound_with(lists[i], UINT64_MAX - 7));
+        }
+        for (int i = 0; i < 4; i++) {
                 CHECK(is_sound_with(texts[i], 0));
                 CHECK(!is_sound_with(texts[i], 1 << 20));
                 CHECK(!is_sound_with(texts[i], UINT64_MAX));
         }
         CHECK(!is_sound_with(sizeof(struct launch), 1 << 20)); /* the first string of argv */
         CHECK(!is_sound_with(sizeof(struct launch), 0));       /* there is none */
+}
+
+TEST(a_launch_whose_log_is_not_below_the_folder_of_logs_is_not_sound)
+{
+        static const char *const none[] = {NULL}, *const paths[] = {"/s/logs/1", "/s", "/st/1", ""};
+        const char *argv[] = {"sh", NULL};
+
+        for (int i = 0; i < 8; i++) {
+                struct spec spec = {.argv = (char **)argv,
+                                    .out = i % 2 ? OUTPUT_LOG : OUTPUT_NULL,
+                                    .err = i % 2 ? OUTPUT_NULL : OUTPUT_LOG};
+                struct launch_context c = {.account = &root_account,
+                                           .env = none,
+                                           .cwd = "/",
+                                           .log_root = "/s",
+                                           .out_path = i % 2 ? paths[i / 2] : "",
+                                           .err_path = i % 2 ? "" : paths[i / 2]};
+                struct launch *l = launch_new(&spec, &c);
+
+                CHECK_INT(launch_is_sound(l, l->size), i < 2);
+                launch_free(l);
+        }
+}
+
+/* What is in two lists would be relocated twice. */
+TEST(a_launch_whose_lists_overlap_is_not_sound)
+{
+        CHECK(!is_sound_with(offsetof(struct launch, envp), sizeof(struct launch)));
+        CHECK(!is_sound_with(offsetof(struct launch, paths), sizeof(struct launch) + 8));
 }
 
 TEST(a_launch_that_counts_beyond_its_places_is_not_sound)
