@@ -19,6 +19,7 @@ struct reader {
         struct spec *spec;
         struct strbuf argv, env, labels; /* as they go into the row */
         size_t env_n;
+        const json_t *env_read; /* the member env; NULL: not yet */
         struct err *e;
 };
 
@@ -160,15 +161,12 @@ static int read_daemon(struct reader *r, const json_t *v, const struct place *at
 
 static int check_env_name(struct reader *r, const char *name, const struct place *at)
 {
-        size_t n = strlen(name);
-
-        if (!n || strchr(name, '='))
+        if (!*name || strchr(name, '='))
                 return place_refuse(at, r->e, "a name must not be empty nor contain '='");
         if (!strncmp(name, "CRECHE_", 7))
                 return place_refuse(at, r->e, "names that begin with CRECHE_ are reserved");
-        for (size_t i = 0; i < r->env_n; i++)
-                if (!strncmp(r->spec->env[i], name, n) && r->spec->env[i][n] == '=')
-                        return place_refuse(at, r->e, "is in env as well");
+        if (json_object_get(r->env_read, name))
+                return place_refuse(at, r->e, "is in env as well");
         return 0;
 }
 
@@ -223,6 +221,7 @@ static int read_env(struct reader *r, const json_t *v, const struct place *at)
                         return refuse_memory(r->e);
                 add_json(&r->env, name);
         }
+        r->env_read = v;
         return 0;
 }
 

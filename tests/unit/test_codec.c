@@ -426,6 +426,27 @@ TEST(an_end_has_an_exit_code_only_if_there_was_one)
                     "\"detail\":\"the machine was restarted\"");
 }
 
+/* If each were compared with each other, this took minutes. */
+TEST(a_name_of_the_environment_costs_the_same_however_many_there_are)
+{
+        enum { MANY = 400000 };
+        json_t *request =
+                json_pack("{s:[s],s:o,s:{s:s}}", "argv", "a", "env", json_object(), "secrets", "S", "");
+        json_t *env = json_object_get(request, "env");
+        struct spec *s = NULL;
+        struct err e = {0};
+        char name[24];
+
+        for (int i = 0; i < MANY; i++) {
+                snprintf(name, sizeof(name), "V%d", i);
+                json_object_set_new(env, name, json_string(""));
+        }
+        MUST(codec_spec(request, &s, &e));
+        CHECK_STR(s->env[MANY], "S=");
+        spec_free(s);
+        json_decref(request);
+}
+
 /* A damaged spawn journal says such things. */
 TEST(an_error_that_the_system_does_not_know_is_a_failure_all_the_same)
 {
