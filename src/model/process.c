@@ -159,13 +159,15 @@ struct process *process_copy(const struct process *p)
         *copy = *p;
         for (size_t i = 0; (s = strings_of(copy, i)); i++)
                 *s = NULL;
-        copy->exit.detail = NULL;
+        copy->exit.stage = copy->exit.detail = NULL;
         for (size_t i = 0; (s = strings_of(copy, i)); i++) {
                 const char *from = *strings_of((struct process *)p, i);
 
                 if (from && !(*s = strdup(from)))
                         goto fail;
         }
+        if (p->exit.stage && !(copy->exit.stage = strdup(p->exit.stage)))
+                goto fail;
         if (p->exit.detail && !(copy->exit.detail = strdup(p->exit.detail)))
                 goto fail;
         return copy;
@@ -180,6 +182,7 @@ void process_done(struct process *p)
 
         for (size_t i = 0; (s = strings_of(p, i)); i++)
                 free(*s);
+        free((char *)p->exit.stage);
         free((char *)p->exit.detail);
 }
 

@@ -46,15 +46,15 @@ enum exit_reason {
         EXIT_REASON_COUNT
 };
 
-/* The end of a process. All zero while there is none. */
+/* The end of a process. All zero while there is none. Its strings are owned or borrowed as those of the process. */
 struct process_exit {
         enum exit_reason reason;
         int exitcode; /* EXIT_EXITED: 0..255; EXIT_SIGNALED: -signal; else meaningless */
         bool core_dumped;
         int oom;            /* 1, 0; -1: the kernel does not tell */
         int errnum;         /* EXIT_EXEC_FAILED, EXIT_START_FAILED: which error, 0 unknown */
-        const char *stage;  /* the same: which step of the child's bootstrap (static string), or NULL */
-        const char *detail; /* EXIT_START_FAILED, EXIT_LOST: why, for people; borrowed; NULL elsewhere */
+        const char *stage;  /* the same: which step of the child's bootstrap, or NULL */
+        const char *detail; /* EXIT_START_FAILED, EXIT_LOST: why, for people; NULL elsewhere */
 };
 
 struct process {

@@ -251,6 +251,7 @@ void exit_from_status(struct child *c, int status)
 
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
 {
+        const char *name = bootstrap_stage_name(stage);
         struct process *end = new_end(c);
 
         end->state = PROCESS_FAILED;
@@ -261,7 +262,7 @@ void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
                 .reason = stage == STAGE_EXEC ? EXIT_EXEC_FAILED : EXIT_START_FAILED,
                 .oom = -1,
                 .errnum = errnum,
-                .stage = bootstrap_stage_name(stage),
+                .stage = name ? strdup(name) : NULL,
                 .detail = stage != STAGE_NONE ? NULL
                           : c->pidfd < 0      ? strdup("the daemon was killed before it had run anything")
                                               : strdup("it was killed before it had become its program"),

@@ -250,15 +250,18 @@ TEST(a_process_sees_itself_and_what_is_beneath_it_and_nothing_else)
 
 TEST(a_copy_of_a_process_shares_nothing_with_it)
 {
-        char name[] = "n", detail[] = "why";
-        struct process p = {.id = 4, .name = name, .exit = {.reason = EXIT_LOST, .detail = detail}};
+        char name[] = "n", detail[] = "why", stage[] = "cwd";
+        struct process p = {
+                .id = 4, .name = name, .exit = {.reason = EXIT_LOST, .stage = stage, .detail = detail}};
         CLEANUP(process_freep) struct process *copy = process_copy(&p);
 
         name[0] = 'x';
         detail[0] = 'x';
+        stage[0] = 'x';
         CHECK_INT(copy->id, 4);
         CHECK_STR(copy->name, "n");
         CHECK_STR(copy->exit.detail, "why");
+        CHECK_STR(copy->exit.stage, "cwd");
         CHECK_NULL(copy->identity);
         process_free(NULL);
 }
