@@ -18,7 +18,8 @@ VERSION := 0.1.0
 SAN     ?=
 # The page /docs: 1 builds it or fails, 0 leaves it out, auto builds it where npm can bring its parts.
 DOCS    ?= auto
-BUILD   ?= build$(if $(SAN),/$(SAN))$(if $(KILLPOINTS),/killpoints)
+BUILD   ?= build$(if $(SAN),/$(SAN))$(if $(KILLPOINTS),/killpoints)$(if $(FUZZ),/fuzz)
+FUZZ_S  ?= 120
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -40,6 +41,10 @@ endif
 ifdef SANITIZE
 HARDEN   :=
 SANITIZE += -fno-omit-frame-pointer
+endif
+# Told where the fuzzed code goes: see tests/fuzz.
+ifdef FUZZ
+SANITIZE += -fsanitize=fuzzer-no-link
 endif
 ifdef COVERAGE
 HARDEN   :=
@@ -87,6 +92,7 @@ MAIN_SRC  := $(wildcard src/creched.c src/creche.c)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
+FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
 CRASH_AID := $(addprefix $(BUILD)/tests/crash/,forbid witness clock_shim.so)
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
@@ -101,10 +107,12 @@ helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
 
 LIB      := $(BUILD)/libcreche.a
 LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN)) $(BUILD)/gen/assets.o
-OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST))
+OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST) \
+	$(FUZZ_SRC) tests/replay.c)
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
+FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
-	$(CRASH_AID)
+	$(FUZZERS) $(CRASH_AID)
 
 # ------------------------------------------------------------------------------------------ targets
 
@@ -153,6 +161,16 @@ test-api: all ## black-box tests of the HTTP API
 test-contract: all ## what api/openapi.json declares against what is served
 	@$(TEST) contract
 
+test-fuzz: $(FUZZERS) ## give the fuzz targets what is kept in tests/fuzz/corpus
+	@$(TEST) fuzz
+
+fuzz: ## libFuzzer on each target for FUZZ_S=120 seconds; FUZZ_TARGETS='guard codec': these only
+	@.ci/deps check
+	@$(MAKE) --no-print-directory $(JOBS) FUZZ=1 CC=clang SAN=asan+ubsan fuzzers
+	@.ci/fuzz build/asan+ubsan/fuzz '$(FUZZ_S)' $(or $(FUZZ_TARGETS),$(basename $(notdir $(FUZZ_SRC))))
+
+fuzzers: $(FUZZERS)
+
 model: ## check the model of crash safety with SPIN
 	@.ci/deps check
 	@$(TEST) model
@@ -190,10 +208,10 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-contract test-crash model \
-	coverage mutants torture schema deps clean FORCE
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-contract test-fuzz \
+	test-crash model fuzz fuzzers coverage mutants torture schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) api contract $(if $(SAN),,model crash)
+SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api contract $(if $(SAN),,model crash)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules
@@ -265,7 +283,7 @@ $(BUILD)/creche: $(BUILD)/obj/src/creche.o $(LIB)
 
 # ------------------------------------------------------------------------------------------- tests
 
-$(call obj,$(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST)): ALL_CPPFLAGS += -Itests
+$(call obj,$(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST) $(FUZZ_SRC) tests/replay.c): ALL_CPPFLAGS += -Itests
 
 LINK_TEST = mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(LIB) -lcmocka $(PKG_LIBS)
 
@@ -274,6 +292,10 @@ $(call programs,$(UNIT_SRC)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(UNIT
 
 $(call programs,$(INIT_TEST)): $(BUILD)/%: $(BUILD)/obj/%.o $(call helpers,$(INIT_TEST)) $(LIB)
 	$(call say,LD)$(LINK_TEST)
+
+# With libFuzzer's main(), or with one that only gives it the corpus.
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ),,$(BUILD)/obj/tests/replay.o) $(LIB)
+	$(call say,LD)$(LINK_TEST) $(if $(FUZZ),-fsanitize=fuzzer)
 
 # Without sanitizers: these run around or inside programs that have them. The witness is static, because it is
 # started thousands of times.

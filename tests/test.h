@@ -99,6 +99,8 @@ static inline const char *test_dir(void)
 /* The same, open since the test began. */
 static inline int test_dir_fd(void)
 {
+        if (test_folder_fd < 0)
+                test_folder_fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return test_folder_fd;
 }
 
@@ -136,7 +138,7 @@ static inline int test_begin(void **state)
         (void)state;
         signal(SIGALRM, test_timed_out);
         alarm(TEST_SECONDS);
-        test_folder_fd = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        test_dir_fd();
         return 0;
 }
 
