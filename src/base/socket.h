@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SOCKET_FDS_MAX = 3 };
+enum { SOCKET_FDS_MAX = 5 };
 
 /** Send @n bytes and @fds_n files, which stay the caller's. @flags of sendmsg(). 0, or -1 with errno set. */
 int socket_send(int fd, const void *buf, size_t n, const int *fds, size_t fds_n, int flags);
