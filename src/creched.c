@@ -13,6 +13,7 @@
 #include "daemon/config.h"
 #include "daemon/kernel.h"
 #include "daemon/oom.h"
+#include "daemon/privileges.h"
 #include "daemon/serve.h"
 #include "daemon/sockets.h"
 #include "start/forkserver.h"
@@ -60,8 +61,23 @@ static void exec_init(const char *init, char *self, int argc, char **argv)
         free(init_argv);
 }
 
+/* Who makes files in directories of somebody else's is somebody else meanwhile; low ports are root's. */
+static int open_all(struct config *c, struct sockets *s, struct err *e)
+{
+        struct account owner;
+        int rc = privileges_decide(c, &owner, e);
+        bool pretends = rc == 0;
+
+        if (rc < 0 || sockets_make_dirs(c, pretends ? &owner : NULL, e) < 0 ||
+            (pretends && privileges_pretend(&owner, e) < 0) || sockets_lock(c, &s->lock, e) < 0 ||
+            sockets_open(c, s, e) < 0 || (pretends && privileges_resume(e) < 0))
+                return -1;
+        sockets_open_tcp(c, s);
+        return 0;
+}
+
 /* Become creche-init. */
-static int first_stage(const struct config *c, int argc, char **argv)
+static int first_stage(struct config *c, int argc, char **argv)
 {
         struct sockets s = {-1, -1, -1};
         char self[PATH_MAX], init[PATH_MAX];
@@ -73,7 +89,7 @@ static int first_stage(const struct config *c, int argc, char **argv)
                 fprintf(stderr, "creched: cannot find its own path: %s\n", strerror(errno));
                 return STATUS_FAILED;
         }
-        if (sockets_lock(c, &s.lock, &e) < 0 || sockets_open(c, &s, &e) < 0 || sockets_hand_over(&s, &e) < 0)
+        if (open_all(c, &s, &e) < 0 || sockets_hand_over(&s, &e) < 0)
                 return fail(&e);
         oom_protect();
         exec_init(init, self, argc, argv);
@@ -100,7 +116,7 @@ int main(int argc, char **argv)
         int rc;
 
         if (!strcmp(argv[0], FORKSERVER_NAME))
-                return forkserver_main();
+                return forkserver_main(argc, argv);
         open_standard_files();
         rc = config_read(argc, argv, &c, &e);
         if (rc > 0)

@@ -160,7 +160,8 @@ static inline int start(struct rig *r, enum start_method m, const struct spec *s
         l = launch_new(spec, &c);
         r->slot = journal_claim(r->journal, 17, NULL);
         rc = starter_start(&r->starter, m, l, r->slot,
-                           (struct start_files){in, r->cgroup > 0 ? r->cgroup : -1}, &r->result, e);
+                           (struct start_files){.in = in, .cgroup = r->cgroup > 0 ? r->cgroup : -1},
+                           &r->result, e);
         launch_free(l);
         return rc;
 }
@@ -231,7 +232,7 @@ static inline void check_line(const char *report, const char *line)
 static inline int start_main(const char *group, int argc, char **argv)
 {
         if (!strcmp(argv[0], FORKSERVER_NAME))
-                return forkserver_main();
+                return forkserver_main(argc, argv);
         if (argc > 2 && !strcmp(argv[1], "--probe"))
                 return probe_main(argc, argv);
         return test_run(group, argc, argv);

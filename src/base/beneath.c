@@ -34,17 +34,28 @@ static int check_own(const struct stat *st)
         return st->st_nlink > 1 ? refuse(EMLINK) : 0;
 }
 
+static int not_ours(const char *path, uid_t owner, struct err *e)
+{
+        return err_set(e, ERR_INVALID, 0,
+                       "%s belongs to uid %u, and we serve as uid %u: if it is Creche's, chown -R %u:%u it",
+                       path, owner, geteuid(), geteuid(), getegid());
+}
+
 int beneath_root(const char *path, struct err *e)
 {
-        CLEANUP(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        CLEANUP(closep) int fd = -1;
         struct stat st;
 
+        /* Whose it is, before we are told that we may not open it. */
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid != geteuid())
+                return not_ours(path, st.st_uid, e);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return errno == ENOTDIR || errno == ELOOP
                                ? err_set(e, ERR_INVALID, 0, "%s is a symbolic link, or no directory", path)
                                : err_set(e, ERR_INTERNAL, errno, "opening %s", path);
         if (st.st_uid != geteuid())
-                return err_set(e, ERR_INVALID, 0, "%s belongs to uid %u, not to us", path, st.st_uid);
+                return not_ours(path, st.st_uid, e);
         if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "closing %s to others", path);
         return TAKE_FD(fd);

@@ -19,6 +19,9 @@ static const struct err_info infos[ERR_KIND_COUNT] = {
         [ERR_TOKEN_EXPIRED] = {401, "token_expired", "Token expired", "Mint a new one: POST /v1/tokens."},
         [ERR_TOKEN_REVOKED] = {401, "token_revoked", "Token revoked", "Ask the operator for another one."},
         [ERR_FORBIDDEN] = {403, "forbidden", "Forbidden", "Use a credential that may do this."},
+        [ERR_POLICY] = {403, "policy_refused", "Refused by the policy",
+                        "Root can allow it in the policy file that privileges.policy of GET /v1/info names, "
+                        "and restart creched."},
         [ERR_CROSS_ORIGIN] = {403, "cross_origin", "Cross-origin request refused",
                               "Call from the same origin, or from outside a browser."},
         [ERR_NOT_PARENT] = {403, "not_parent", "Not the parent",

@@ -22,6 +22,7 @@ enum err_kind {
         ERR_TOKEN_EXPIRED,
         ERR_TOKEN_REVOKED,
         ERR_FORBIDDEN,
+        ERR_POLICY,
         ERR_CROSS_ORIGIN,
         ERR_NOT_PARENT,
         ERR_NOT_CREATOR,

@@ -105,11 +105,29 @@ static int set_log_level(struct config *c, const char *text)
         return -1;
 }
 
+static int set_user(struct config *c, const char *text)
+{
+        if (!*text || strlen(text) >= sizeof(c->user))
+                return -1;
+        snprintf(c->user, sizeof(c->user), "%s", text);
+        return 0;
+}
+
+static int set_policy(struct config *c, const char *text)
+{
+        c->policy_given = true;
+        return set_path(c->policy, text);
+}
+
 static const struct setting settings[] = {
         {"state-dir", "CRECHE_STATE_DIR", "DIR", "database, logs, token (root: /var/lib/creche)",
          set_state_dir},
         {"socket", "CRECHE_SOCKET", "PATH", "unix socket (root: /run/creche/creche.sock)", set_socket},
         {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", set_listen},
+        {"user", "CRECHE_USER", "NAME|none", "started by root: serve as this user (creche, if there is one)",
+         set_user},
+        {"policy", "CRECHE_POLICY", "PATH", "... who may run processes as others (/etc/creche/policy.json)",
+         set_policy},
         {"stop-timeout", "CRECHE_STOP_TIMEOUT", "SECONDS|none",
          "when stopping, kill what has not ended by then (none)", set_stop_timeout},
         {"log-budget", "CRECHE_LOG_BUDGET", "BYTES",
@@ -155,6 +173,7 @@ static void set_defaults(struct config *c)
 
         *c = (struct config){.stop_timeout_us = -1, .log_budget = INT64_C(64) << 20, .log_level = LOG_INFO};
         snprintf(c->listen, sizeof(c->listen), "127.0.0.1:7117");
+        snprintf(c->policy, sizeof(c->policy), "/etc/creche/policy.json");
         if (geteuid() == 0) {
                 snprintf(c->state_dir, PATH_MAX, "/var/lib/creche");
                 snprintf(c->socket_path, PATH_MAX, "/run/creche/creche.sock");

@@ -6,6 +6,7 @@
 #define CRECHE_DAEMON_CONFIG_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -28,7 +29,10 @@ struct config {
         int64_t stop_timeout_us; /* < 0: for ever */
         int64_t log_budget;      /* bytes per stream */
         enum log_level log_level;
-        char **argv; /* what we were executed with: argv[0] is our path, in the second stage */
+        char user[64];         /* as whom root serves; "none": as root; "": see privileges_decide() */
+        char policy[PATH_MAX]; /* what that user's forkserver may do as others */
+        bool policy_given;     /* it must be there */
+        char **argv;           /* what we were executed with: argv[0] is our path, in the second stage */
 };
 
 /** Fill @c. Returns 0; 1: --help or --version was answered on stdout; -1 with @e set, ERR_INVALID. */

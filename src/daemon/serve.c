@@ -26,6 +26,7 @@
 #include "daemon/keys.h"
 #include "daemon/oom.h"
 #include "daemon/outage.h"
+#include "daemon/privileges.h"
 #include "daemon/sockets.h"
 #include "http/server.h"
 #include "registry/lifecycle.h"
@@ -43,6 +44,8 @@ struct server {
         int state_fd; /* the state directory; for as long as we live */
         int init_fd;  /* -1: none; the registry has a duplicate, which it closes when creche-init dies */
         int signals, fatal;
+        int lost; /* readable: the privileged forkserver has died */
+        struct privileges privileges;
         uint32_t restarts;
         bool was_ready;        /* an earlier creched under this creche-init has said READY */
         struct rlimit nofile;  /* as it was when we were started */
@@ -86,7 +89,10 @@ static int take_signals(struct server *s, struct err *e)
         sigaddset(&ours, SIGHUP);
         s->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
         s->fatal = eventfd(0, EFD_CLOEXEC);
-        return s->signals < 0 || s->fatal < 0 ? err_set(e, ERR_INTERNAL, errno, "preparing for signals") : 0;
+        s->lost = eventfd(0, EFD_CLOEXEC);
+        return s->signals < 0 || s->fatal < 0 || s->lost < 0
+                       ? err_set(e, ERR_INTERNAL, errno, "preparing for signals")
+                       : 0;
 }
 
 static void raise_file_limit(struct server *s)
@@ -103,6 +109,11 @@ static void raise_file_limit(struct server *s)
 static void on_fatal(void *arg)
 {
         eventfd_write(((struct server *)arg)->fatal, 1);
+}
+
+static void on_forkserver_lost(void *arg)
+{
+        eventfd_write(((struct server *)arg)->lost, 1);
 }
 
 static int inherit(struct server *s, struct err *e)
@@ -137,6 +148,13 @@ static int open_registry(struct server *s, struct err *e)
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
 
+        if (s->privileges.separated) {
+                rc.leaves = *s->privileges.leaves;
+                rc.leaves_base = s->privileges.leaves;
+                rc.privileged = &s->privileges.forkserver;
+                rc.policy = &s->privileges.policy;
+                rc.forkserver_lost = on_forkserver_lost;
+        }
         rc.state_fd = s->state_fd = beneath_root(c->state_dir, e);
         if (s->state_fd < 0 || keys_load(s->state_fd, s->token, rc.secret, e) < 0 ||
             logs_begin(s->state_fd, c->state_dir, c->log_budget, &s->logs, e) < 0)
@@ -157,6 +175,7 @@ static struct http_config http_config(const struct server *s)
                                     .socket_path = s->config->socket_path,
                                     .url = *s->url ? s->url : NULL,
                                     .host = *s->url ? s->address : NULL,
+                                    .policy = s->privileges.has_policy ? s->config->policy : NULL,
                                     .restarts = s->restarts,
                                     .threads = HTTP_THREADS};
 }
@@ -248,67 +267,6 @@ static int milliseconds_until(int64_t deadline_us)
         return left < 0 ? 0 : left > 1000000 ? 1000000 : (int)left;
 }
 
-/* As multiprocessing at exit: daemonic children are terminated, all are joined. */
-static int join_all(struct server *s)
-{
-        int64_t deadline =
-                s->config->stop_timeout_us < 0 ? INT64_MAX : clock_mono_us() + s->config->stop_timeout_us;
-        struct pollfd polled[2] = {{.fd = s->signals, .events = POLLIN},
-                                   {.fd = registry_ended_fd(s->registry), .events = POLLIN}};
-        int64_t ids[WAITED_SHOWN];
-        size_t n, said = 0;
-        int signals = 1;
-        bool killed = false;
-        eventfd_t ignored;
-
-        registry_stop(s->registry);
-        registry_signal_all(s->registry, SIGTERM, true, "stop (daemonic)");
-        while ((n = registry_active(s->registry, ids, WAITED_SHOWN))) {
-                if (killed && registry_is_stuck(s->registry)) {
-                        log_error("stop.gave_up", "processes=%zu detail=%s", n,
-                                  log_quote("all have ended, but their exit codes cannot be written"));
-                        return STATUS_FAILED;
-                }
-                if (n != said)
-                        say_whom_we_wait_for(s, n, ids);
-                said = n;
-                if (clock_mono_us() >= deadline) {
-                        log_warn("stop.killing", "reason=%s", log_quote("stop timeout"));
-                        registry_signal_all(s->registry, SIGKILL, false, "stop (timeout)");
-                        deadline = INT64_MAX;
-                        killed = true;
-                }
-                poll(polled, 2,
-                     killed                  ? STUCK_LOOK_MS
-                     : deadline == INT64_MAX ? -1
-                                             : milliseconds_until(deadline));
-                if (polled[1].revents)
-                        eventfd_read(polled[1].fd, &ignored);
-                if (polled[0].revents)
-                        hurry(s, &signals);
-                killed = killed || signals > 2;
-        }
-        return EXIT_SUCCESS;
-}
-
-static int stop(struct server *s)
-{
-        int status;
-
-        log_info("stop.begin", "pid=%d", getpid());
-        KILLPOINT("stop.begun");
-        status = join_all(s);
-        KILLPOINT("stop.joined");
-        registry_release_waiters(s->registry);
-        http_stop(s->http, HTTP_GRACE_US);
-        registry_shut(s->registry);
-        logs_end(s->logs);
-        KILLPOINT("stop.shut");
-        door_remove(s->config->socket_path);
-        log_info("stop.done", "pid=%d status=%d", getpid(), status);
-        return status;
-}
-
 static void put_number(const char *variable, int v)
 {
         char text[16];
@@ -357,16 +315,94 @@ static bool init_lives(const struct server *s)
         return s->init_fd >= 0 && poll(&init, 1, 0) == 0;
 }
 
+/* Nobody but creche-init can make another privileged forkserver, by making another creched. Without both, what runs
+ * is watched and recorded as before. */
+static void replace_forkserver(struct server *s)
+{
+        eventfd_t ignored;
+
+        eventfd_read(s->lost, &ignored);
+        if (init_lives(s))
+                restart(s, "the privileged forkserver has died", false, HTTP_GRACE_US);
+        log_error("forkserver.lost", "detail=%s",
+                  log_quote("creche-init is gone too: nothing can be started until Creche is"));
+}
+
+/* As multiprocessing at exit: daemonic children are terminated, all are joined. */
+static int join_all(struct server *s)
+{
+        int64_t deadline =
+                s->config->stop_timeout_us < 0 ? INT64_MAX : clock_mono_us() + s->config->stop_timeout_us;
+        struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
+                                  {.fd = registry_ended_fd(s->registry), .events = POLLIN},
+                                  {.fd = s->lost, .events = POLLIN}};
+        int64_t ids[WAITED_SHOWN];
+        size_t n, said = 0;
+        int signals = 1;
+        bool killed = false;
+        eventfd_t ignored;
+
+        registry_stop(s->registry);
+        registry_signal_all(s->registry, SIGTERM, true, "stop (daemonic)");
+        while ((n = registry_active(s->registry, ids, WAITED_SHOWN))) {
+                if (killed && registry_is_stuck(s->registry)) {
+                        log_error("stop.gave_up", "processes=%zu detail=%s", n,
+                                  log_quote("all have ended, but their exit codes cannot be written"));
+                        return STATUS_FAILED;
+                }
+                if (n != said)
+                        say_whom_we_wait_for(s, n, ids);
+                said = n;
+                if (clock_mono_us() >= deadline) {
+                        log_warn("stop.killing", "reason=%s", log_quote("stop timeout"));
+                        registry_signal_all(s->registry, SIGKILL, false, "stop (timeout)");
+                        deadline = INT64_MAX;
+                        killed = true;
+                }
+                poll(polled, 3,
+                     killed                  ? STUCK_LOOK_MS
+                     : deadline == INT64_MAX ? -1
+                                             : milliseconds_until(deadline));
+                if (polled[1].revents)
+                        eventfd_read(polled[1].fd, &ignored);
+                if (polled[2].revents)
+                        replace_forkserver(s);
+                if (polled[0].revents)
+                        hurry(s, &signals);
+                killed = killed || signals > 2;
+        }
+        return EXIT_SUCCESS;
+}
+
+static int stop(struct server *s)
+{
+        int status;
+
+        log_info("stop.begin", "pid=%d", getpid());
+        KILLPOINT("stop.begun");
+        status = join_all(s);
+        KILLPOINT("stop.joined");
+        registry_release_waiters(s->registry);
+        http_stop(s->http, HTTP_GRACE_US);
+        registry_shut(s->registry);
+        logs_end(s->logs);
+        KILLPOINT("stop.shut");
+        door_remove(s->config->socket_path);
+        log_info("stop.done", "pid=%d status=%d", getpid(), status);
+        return status;
+}
+
 static int run(struct server *s)
 {
         const char *socket = s->config->socket_path;
         int64_t began_us = clock_mono_us();
         struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
                                   {.fd = s->fatal, .events = POLLIN},
-                                  {.fd = door_watch(socket), .events = POLLIN}};
+                                  {.fd = door_watch(socket), .events = POLLIN},
+                                  {.fd = s->lost, .events = POLLIN}};
 
         for (;;) {
-                if (poll(polled, 3, -1) < 0 && errno != EINTR)
+                if (poll(polled, 4, -1) < 0 && errno != EINTR)
                         return STATUS_FAILED;
                 if (polled[1].revents) {
                         poll(polled, 1, milliseconds_until(began_us + FATAL_LIFE_US));
@@ -374,12 +410,15 @@ static int run(struct server *s)
                 }
                 if (polled[2].revents)
                         door_mend(polled[2].fd, socket);
+                if (polled[3].revents)
+                        replace_forkserver(s);
                 switch (take_signal(s)) {
                 case SIGTERM:
                 case SIGINT: return stop(s);
                 case SIGHUP:
+                        /* Who has given up its rights cannot get them again by executing itself. */
                         if (init_lives(s))
-                                return restart(s, "SIGHUP", true, HTTP_GRACE_US);
+                                return restart(s, "SIGHUP", !s->privileges.separated, HTTP_GRACE_US);
                         log_warn("restart.refused", "detail=%s", log_quote("creche-init is gone"));
                         break;
                 default: break;
@@ -420,6 +459,8 @@ int serve(const struct config *c)
         raise_file_limit(&s);
         if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
                 registry_end_forkservers();
+                if (privileges_drop(c, s.init_fd, s.oom_score_adj, &s.privileges, &e) < 0)
+                        return failed(&s, &e, STATUS_FAILED);
                 if (open_registry(&s, &e) < 0)
                         return registry_failed(&s, &e);
                 if (open_http(&s, &e) == 0) {

@@ -23,8 +23,8 @@
 
 enum { BACKLOG = 4096, FIRST_FD = 3, ABOVE = 10, LOCK_TRIES = 50, LOCK_NAP_MS = 20 };
 
-/* mkdir -p, each new one 0700. */
-static int make_dirs(const char *path, struct err *e)
+/* mkdir -p, each new one 0700 and @owner's. */
+static int make_dirs(const char *path, const struct account *owner, struct err *e)
 {
         char part[PATH_MAX];
 
@@ -32,11 +32,31 @@ static int make_dirs(const char *path, struct err *e)
                 if (*p && *p != '/')
                         continue;
                 snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
-                if (mkdir(part, 0700) < 0 && errno != EEXIST)
-                        return err_set(e, ERR_INTERNAL, errno, "making %s", part);
+                if (mkdir(part, 0700) < 0) {
+                        if (errno != EEXIST)
+                                return err_set(e, ERR_INTERNAL, errno, "making %s", part);
+                } else if (owner && lchown(part, owner->uid, owner->gid) < 0) {
+                        return err_set(e, ERR_INTERNAL, errno, "giving %s to %s", part, owner->name);
+                }
                 if (!*p)
                         return 0;
         }
+}
+
+static void folder_of(const char *path, char out[PATH_MAX])
+{
+        snprintf(out, PATH_MAX, "%s", path);
+        *strrchr(out, '/') = '\0';
+}
+
+int sockets_make_dirs(const struct config *c, const struct account *owner, struct err *e)
+{
+        char dir[PATH_MAX];
+
+        folder_of(c->socket_path, dir);
+        if (make_dirs(c->state_dir, owner, e) < 0)
+                return -1;
+        return *dir ? make_dirs(dir, owner, e) : 0;
 }
 
 /* A child that a dead daemon had just forked may hold the lock for another moment. */
@@ -61,7 +81,7 @@ int sockets_lock(const struct config *c, int *lock, struct err *e)
         CLEANUP(closep) int fd = -1;
 
         /* What is in there is as good as the operator's token. */
-        if (make_dirs(c->state_dir, e) < 0 || (dir = beneath_root(c->state_dir, e)) < 0)
+        if ((dir = beneath_root(c->state_dir, e)) < 0)
                 return -1;
         /* For reading: who only holds a lock must not keep the file system from being made read-only. */
         fd = beneath_open_own(dir, "lock", O_RDONLY | O_CREAT, 0600);
@@ -133,10 +153,14 @@ static int listen_unix(const char *path, struct err *e)
         mode_t old;
         int rc;
 
-        snprintf(dir, sizeof(dir), "%s", path);
-        *strrchr(dir, '/') = '\0';
-        if (unix_address(path, &a, e) < 0 ||
-            (*dir && (make_dirs(dir, e) < 0 || check_socket_dir(dir, e) < 0)) || remove_stale(&a, e) < 0)
+        folder_of(path, dir);
+        if (unix_address(path, &a, e) < 0 || (*dir && check_socket_dir(dir, e) < 0))
+                return -1;
+        if (faccessat(AT_FDCWD, *dir ? dir : "/", W_OK | X_OK, AT_EACCESS) < 0)
+                return err_set(e, ERR_INVALID, errno,
+                               "uid %u cannot make a socket in %s: chown it, or say --socket", geteuid(),
+                               dir);
+        if (remove_stale(&a, e) < 0)
                 return -1;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -199,8 +223,12 @@ int sockets_open(const struct config *c, struct sockets *s, struct err *e)
         if (s->unix_fd < 0)
                 return -1;
         door_keep(c->socket_path);
-        s->tcp_fd = *c->listen ? listen_tcp(c->listen) : -1;
         return 0;
+}
+
+void sockets_open_tcp(const struct config *c, struct sockets *s)
+{
+        s->tcp_fd = *c->listen ? listen_tcp(c->listen) : -1;
 }
 
 int sockets_hand_over(struct sockets *s, struct err *e)

@@ -10,17 +10,24 @@
 
 #include "base/err.h"
 #include "daemon/config.h"
+#include "start/account.h"
 
 struct sockets {
         int lock, unix_fd;
         int tcp_fd; /* -1: none */
 };
 
-/** Make the state directory and lock it. ERR_TRY_AGAIN: another creched has it. ERR_INVALID, ERR_INTERNAL. */
+/** Make the state directory and that of the socket, as far as they are missing, for @owner (NULL: for us). ERR_INTERNAL. */
+int sockets_make_dirs(const struct config *c, const struct account *owner, struct err *e);
+
+/** Lock the state directory. ERR_TRY_AGAIN: another creched has it. ERR_INVALID, ERR_INTERNAL. */
 int sockets_lock(const struct config *c, int *lock, struct err *e);
 
-/** Listen. A TCP address that cannot be had is told and survived. ERR_TRY_AGAIN: the unix socket is in use. */
+/** Listen on the unix socket. ERR_TRY_AGAIN: it is in use. ERR_INVALID, ERR_INTERNAL. */
 int sockets_open(const struct config *c, struct sockets *s, struct err *e);
+
+/** Listen on TCP, if that is wanted. An address that cannot be had is told and survived. */
+void sockets_open_tcp(const struct config *c, struct sockets *s);
 
 /** Put them where creche-init keeps them: 3 and up, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. */
 int sockets_hand_over(struct sockets *s, struct err *e);

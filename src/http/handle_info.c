@@ -69,6 +69,7 @@ static void add_health(struct strbuf *b, const struct registry_info *info)
                 {info->disk_full, "the disk of the state directory is full: starts are refused"},
                 {info->database_gone, "the files of the database were removed or replaced: put them back"},
                 {info->log_held, "another program reads the database for so long that its log grows"},
+                {info->forkserver_dead, "the privileged forkserver has died: nothing can be started"},
                 {info->unwritten, "exits cannot be written to the database: see the log"},
         };
         int n = 0;
@@ -111,6 +112,19 @@ static void add_limits(struct strbuf *b)
                 FEED_STREAMS_MAX);
 }
 
+static void add_privileges(struct strbuf *b, const struct http_config *c, const struct registry_info *info)
+{
+        bool root = geteuid() == 0;
+
+        strbuf_str(b, ",\"privileges\":{\"user\":");
+        strbuf_json_str(b, info->user);
+        strbuf_printf(b, ",\"uid\":%u,\"separated\":%s", (unsigned)geteuid(),
+                      info->separated ? "true" : "false");
+        add_string(b, "policy", c->policy);
+        add_string(b, "warning", root ? "all of creched has the rights of root: start it with --user" : NULL);
+        strbuf_char(b, '}');
+}
+
 static void add_places(struct strbuf *b, const struct http_config *c)
 {
         add_string(b, "state_dir", c->state_dir);
@@ -132,6 +146,7 @@ void handle_info(struct request *r)
         add_daemon(&b, r->http, &info);
         add_start_methods(&b);
         add_features(&b, &info);
+        add_privileges(&b, &r->http->config, &info);
         add_limits(&b);
         add_counts(&b, &info);
         add_health(&b, &info);

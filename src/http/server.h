@@ -28,10 +28,11 @@ struct http_config {
         /* For /v1/info and for the guard; borrowed for the life of the server. */
         const char *token; /* the operator's */
         const char *state_dir, *database, *socket_path;
-        const char *url;   /* "http://HOST:PORT"; NULL without TCP */
-        const char *host;  /* "HOST:PORT" as given to --listen; NULL without TCP */
-        uint32_t restarts; /* of creched under this creche-init */
-        int threads;       /* per listener */
+        const char *url;    /* "http://HOST:PORT"; NULL without TCP */
+        const char *host;   /* "HOST:PORT" as given to --listen; NULL without TCP */
+        const char *policy; /* the file that says as whom processes may run; NULL: there is none */
+        uint32_t restarts;  /* of creched under this creche-init */
+        int threads;        /* per listener */
 };
 
 /** Serve. ERR_INTERNAL when libmicrohttpd cannot. */

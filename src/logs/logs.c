@@ -128,6 +128,27 @@ int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size
         return 0;
 }
 
+int logs_create(struct logs *l, int64_t id, enum stream stream, struct err *e)
+{
+        CLEANUP(closep) int fd = -1;
+        char name[NAME_BYTES];
+
+        name_of(id, stream, name);
+        fd = beneath_open_own(l->fd, name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+                return err_set(e, ERR_TRY_AGAIN, errno, "making a log");
+        if (fd < 0) {
+                beneath_fail(e, "making", name);
+                if (e->kind == ERR_INVALID) /* it is not the client who is wrong */
+                        e->kind = ERR_INTERNAL;
+                return -1;
+        }
+        /* The child's writes are as those of any other. */
+        if (fcntl(fd, F_SETFL, O_APPEND) < 0 || fchmod(fd, 0666) < 0)
+                return err_set(e, ERR_INTERNAL, errno, "opening a log to its process");
+        return TAKE_FD(fd);
+}
+
 void logs_watch(struct logs *l, int64_t id)
 {
         struct err e;

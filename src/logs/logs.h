@@ -30,6 +30,10 @@ void logs_end(struct logs *l);
 
 /** The path of a log into @out[@size], making its folder: what a child opens. ERR_INTERNAL, ERR_FULL. */
 int logs_prepare(struct logs *l, int64_t id, enum stream stream, char *out, size_t size, struct err *e);
+/** Make the log of @id that logs_prepare() was told of, ourselves, for a child that is somebody else: it can open it
+ * again as /dev/stdout, since nobody else gets as far as the state directory. The caller's. ERR_FULL, ERR_TRY_AGAIN,
+ * ERR_INTERNAL. */
+int logs_create(struct logs *l, int64_t id, enum stream stream, struct err *e);
 /** The same for a process that writes already: see to its budget and its followers. */
 void logs_watch(struct logs *l, int64_t id);
 void logs_remove(struct logs *l, int64_t id);

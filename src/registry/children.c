@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/fd.h"
-#include "base/sys.h"
 #include "registry/internal.h"
+#include "start/deliver.h"
 
 struct child *child_new(struct registry *r)
 {
@@ -58,10 +58,10 @@ bool child_is_dead(struct child *c)
 
 bool child_signal(struct child *c, int signo)
 {
-        bool sent = sys_pidfd_send_signal(c->pidfd, signo, 0) == 0;
+        bool sent = deliver_signal(c->pidfd, signo) == 0;
 
         if (sent && signo != SIGKILL && signal_asks_for_the_end(signo))
-                sys_pidfd_send_signal(c->pidfd, SIGCONT, 0);
+                deliver_signal(c->pidfd, SIGCONT);
         return sent;
 }
 

@@ -10,12 +10,8 @@
 #include "base/cleanup.h"
 #include "base/killpoint.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "registry/internal.h"
-
-#ifndef PIDFD_SIGNAL_PROCESS_GROUP
-#define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2)
-#endif
+#include "start/deliver.h"
 
 /* A change on its way to the disk, for which a ticket waits. */
 struct control_op {
@@ -103,11 +99,7 @@ static bool send(struct child *c, int signo, bool group)
 {
         if (c->exit_seen || c->pidfd < 0)
                 return false;
-        if (!group)
-                return sys_pidfd_send_signal(c->pidfd, signo, 0) == 0;
-        if (sys_pidfd_send_signal(c->pidfd, signo, PIDFD_SIGNAL_PROCESS_GROUP) == 0)
-                return true;
-        return errno == EINVAL && kill(-c->rec.pid, signo) == 0;
+        return (group ? deliver_to_group(c->pidfd, c->rec.pid, signo) : deliver_signal(c->pidfd, signo)) == 0;
 }
 
 /* Without the lock: @signo to @c, and with @tree to all that descend from it. */

@@ -131,8 +131,8 @@ static int resolve_for_process(const struct caller *who, struct spec *s, struct 
         return 0;
 }
 
-int registry_resolve_account(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
-                             struct err *e)
+static int resolve(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
+                   struct err *e)
 {
         if (s->may_gain_privileges && !(who->scopes & SCOPE_ADMIN))
                 return err_set_at(e, ERR_FORBIDDEN, "/no_new_privs",
@@ -143,6 +143,22 @@ int registry_resolve_account(struct registry *r, const struct caller *who, struc
                 return account_resolve(s->user, s->group, a, e);
         *a = r->account;
         return 0;
+}
+
+/* With privilege separation the forkserver starts everything, and decides: what it would refuse is refused here
+ * before there is a row. */
+int registry_resolve_account(struct registry *r, const struct caller *who, struct spec *s, struct account *a,
+                             struct err *e)
+{
+        if (resolve(r, who, s, a, e) < 0)
+                return -1;
+        if (!r->config.privileged)
+                return 0;
+        s->start_method = START_FORKSERVER;
+        if (s->may_gain_privileges)
+                return err_set_at(e, ERR_POLICY, "/no_new_privs",
+                                  "with separated privileges nothing gains any, whatever the policy says");
+        return a->switches ? policy_check(r->config.policy, a, e) : 0;
 }
 
 static int refuse_start(struct err *e)

@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "logs/logs.h"
 #include "registry/registry.h"
+#include "start/forkserver.h"
+#include "start/policy.h"
 
 struct registry_config {
         const char *state_dir;     /* absolute */
@@ -28,8 +30,14 @@ struct registry_config {
         struct rlimit core;        /* the same */
         const char *oom_score_adj; /* the same; NULL or "": ours */
         bool leaves;               /* a control group for each process, where that can be had */
-        int init_fd;               /* control socket to creche-init; -1: there is none */
-        bool must_exist;           /* the database: an earlier creched under this creche-init has served */
+        const char *leaves_base;   /* beneath which; of leaves_delegate(); NULL: where it can be had */
+        /* Privilege separation: who starts all processes, whose descriptors are taken. NULL: we do ourselves. */
+        struct forkserver_link *privileged;
+        const struct policy *policy; /* what it allows */
+        void (*forkserver_lost)(
+                void *); /* it has died, and nobody else can do its work: any thread; fatal_arg */
+        int init_fd;     /* control socket to creche-init; -1: there is none */
+        bool must_exist; /* the database: an earlier creched under this creche-init has served */
         struct logs *logs;
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
         void *fatal_arg;

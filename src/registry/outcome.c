@@ -13,6 +13,7 @@
 #include "base/procfs.h"
 #include "base/sys.h"
 #include "registry/internal.h"
+#include "start/deliver.h"
 
 /* The child never existed: the row goes, or becomes again what it was. */
 static int undo_run(struct store_job *job, struct db *db, struct err *e)
@@ -120,7 +121,7 @@ static void on_grace_over(struct timer *timer, void *done)
 
         (void)done;
         log_info("process.killed", "id=%" PRId64 " pid=%d reason=timeout", c->rec.id, c->rec.pid);
-        sys_pidfd_send_signal(c->pidfd, SIGKILL, 0);
+        deliver_signal(c->pidfd, SIGKILL);
 }
 
 /* Under the lock. Who asked is in the record and goes to the disk with the exit. */

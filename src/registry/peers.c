@@ -351,6 +351,8 @@ static void bury_forkserver(struct registry *r, struct peer *p)
         log_warn("forkserver.ended", "pid=%d", p->pid);
         give_up(r, p);
         KILLPOINT("forkserver.buried");
+        if (r->config.privileged)
+                r->config.forkserver_lost(r->config.fatal_arg);
 }
 
 static void lose_peer(struct registry *r, struct peer *p)

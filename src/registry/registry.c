@@ -86,7 +86,7 @@ static int open_leaves(struct registry *r, struct err *e)
 
         r->leaves_source.kind = SOURCE_LEAVES;
         if (r->config.leaves)
-                r->leaves = leaves_open(r->config.state_fd, store_instance(r->store));
+                r->leaves = leaves_open(r->config.state_fd, store_instance(r->store), r->config.leaves_base);
         if (r->leaves && sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, leaves_fd(r->leaves), &ev) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "watching control groups");
         return 0;
@@ -107,6 +107,8 @@ static int open_all(struct registry *r, struct err *e)
         r->forkserver = forkserver_new(r->config.exe, r->journal, peers_forkserver_born, r);
         if (!r->forkserver)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        if (r->config.privileged && forkserver_adopt(r->forkserver, r->config.privileged, e) < 0)
+                return -1;
         if (recover_run(r, boot, e) < 0)
                 return err_wrap(e, "recovering");
         anew_reap(r);
@@ -309,8 +311,11 @@ int registry_info(struct registry *r, struct registry_info *info, struct err *e)
         pthread_mutex_lock(&r->lock);
         info->init_pid = r->init.number ? r->init_pid : 0;
         info->unwritten = r->unwritten;
+        info->separated = r->config.privileged;
+        info->forkserver_dead = info->separated && !peer_lives(r, PEER_FORKSERVER + 1);
         pthread_mutex_unlock(&r->lock);
         info->active = registry_active(r, NULL, 0);
+        snprintf(info->user, sizeof(info->user), "%s", r->account.name);
         info->leaves = r->leaves != NULL;
         info->tell_oom = leaves_tell_oom(r->leaves);
         info->stopping = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);

@@ -194,11 +194,14 @@ struct registry_info {
         int64_t counts[PROCESS_STATE_COUNT];
         char instance[40]; /* of the database */
         char boot_id[40];
-        int init_pid;     /* 0: creche-init is gone (degraded) */
-        size_t active;    /* processes that run or are being started */
-        size_t unwritten; /* processes whose end could not be written yet */
-        bool leaves;      /* each process has a control group of its own */
-        bool tell_oom;    /* ... which tells whether it was killed for want of memory */
+        int init_pid;         /* 0: creche-init is gone (degraded) */
+        size_t active;        /* processes that run or are being started */
+        size_t unwritten;     /* processes whose end could not be written yet */
+        bool leaves;          /* each process has a control group of its own */
+        bool tell_oom;        /* ... which tells whether it was killed for want of memory */
+        char user[64];        /* ours; of a number without a name, the number */
+        bool separated;       /* we have given up the rights of root, and our forkserver has them */
+        bool forkserver_dead; /* ... but it has died: nothing can be started */
         bool disk_full, database_gone, log_held; /* see enum store_trouble */
         bool stopping;
 };

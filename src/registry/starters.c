@@ -89,6 +89,19 @@ static struct launch *make_launch(struct start_op *op, struct err *e)
         return l;
 }
 
+/* The privileged forkserver opens no path for us. */
+static int open_logs(const struct start_op *op, const struct launch *l, int *out, int *err, struct err *e)
+{
+        const struct registry_config *c = &op->registry->config;
+        int64_t id = op->child->rec.id;
+
+        if (!c->privileged)
+                return 0;
+        if (l->out == OUTPUT_LOG && (*out = logs_create(c->logs, id, STREAM_STDOUT, e)) < 0)
+                return -1;
+        return l->err == OUTPUT_LOG && (*err = logs_create(c->logs, id, STREAM_STDERR, e)) < 0 ? -1 : 0;
+}
+
 static void launch_freep(struct launch **l)
 {
         launch_free(*l);
@@ -100,11 +113,13 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
         CLEANUP(launch_freep) struct launch *l = NULL;
         CLEANUP(closep) int in = -1;
         CLEANUP(closep) int cgroup = -1;
+        CLEANUP(closep) int out = -1;
+        CLEANUP(closep) int err = -1;
 
         if (fd_is_short(FILES_SPARE))
                 return err_set(e, ERR_TRY_AGAIN, EMFILE, "too many processes and connections");
         l = make_launch(op, e);
-        if (!l)
+        if (!l || open_logs(op, l, &out, &err, e) < 0)
                 return -1;
         KILLPOINT("start.logs_made");
         in = open_stdin(op, e);
@@ -116,8 +131,11 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
         KILLPOINT("start.slot_claimed");
         cgroup = leaves_claim(op->registry->leaves, op->child->rec.id);
         KILLPOINT("start.leaf_claimed");
-        return starter_start(s, op->child->rec.start_method, l, op->slot,
-                             (struct start_files){.in = in, .cgroup = cgroup}, res, e);
+        return starter_start(
+                s, op->child->rec.start_method, l, op->slot,
+                (struct start_files){
+                        .in = in, .cgroup = cgroup, .out = out < 0 ? 0 : out, .err = err < 0 ? 0 : err},
+                res, e);
 }
 
 static struct start_op *next(struct registry *r)

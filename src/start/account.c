@@ -100,8 +100,22 @@ static int resolve_groups(struct account *a, struct err *e)
         return 0;
 }
 
+static bool has_privileged_server;
+
+void account_has_privileged_server(void)
+{
+        has_privileged_server = true;
+}
+
+int account_lookup(const char *name, bool is_user, struct account *a, struct err *e)
+{
+        *a = (struct account){0};
+        return is_user ? resolve_user(name, true, a, e) : resolve_group(name, a, e);
+}
+
 int account_resolve(const char *user, const char *group, struct account *a, struct err *e)
 {
+        bool may_switch = geteuid() == 0 || has_privileged_server;
         gid_t own_gid = getegid();
 
         *a = (struct account){0};
@@ -113,10 +127,10 @@ int account_resolve(const char *user, const char *group, struct account *a, stru
         }
         if (group && resolve_group(group, a, e) < 0)
                 return -1;
-        if (geteuid() != 0 && (a->uid != geteuid() || a->gid != own_gid))
+        if (!may_switch && (a->uid != geteuid() || a->gid != own_gid))
                 return err_set_at(e, ERR_INVALID, user ? "/user" : "/group",
                                   "only a daemon that runs as root starts processes as somebody else");
-        a->switches = geteuid() == 0;
+        a->switches = may_switch;
         return a->switches ? resolve_groups(a, e) : 0;
 }
 

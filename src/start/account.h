@@ -30,7 +30,14 @@ struct account {
 const char *account_directory(const struct account *a);
 
 /** Resolve @user and @group (names or decimal numbers; NULL: the daemon's own).
- * ERR_INVALID with pointer /user or /group: unknown, or we do not run as root and so cannot. */
+ * ERR_INVALID with pointer /user or /group: unknown, or nobody with the rights of root starts our processes. */
 int account_resolve(const char *user, const char *group, struct account *a, struct err *e);
+
+/** A privileged forkserver starts our processes, though we are not root. Before there are threads. */
+void account_has_privileged_server(void);
+
+/** Resolve one name or decimal number alone: @is_user: a->uid and what passwd has, gid included; a number needs to be
+ * in no table. Else a->gid. ERR_INVALID. */
+int account_lookup(const char *name, bool is_user, struct account *a, struct err *e);
 
 #endif

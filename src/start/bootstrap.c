@@ -52,15 +52,16 @@ static void check(const struct bootstrap *b, enum bootstrap_stage stage, long rc
  * stdin is not even copied. */
 static void own_files(const struct bootstrap *b)
 {
-        int in = b->stdin_fd;
+        int given[] = {b->stdin_fd, b->out_fd, b->err_fd}, last = STDERR_FILENO;
 
-        if (in < 0) {
-                check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE));
-                return;
-        }
-        check(b, STAGE_FILES, syscall(SYS_close_range, in + 1, ~0U, CLOSE_RANGE_UNSHARE));
-        check(b, STAGE_STDIN, syscall(SYS_dup3, in, STDIN_FILENO, 0));
-        check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
+        for (int i = 0; i < 3; i++)
+                last = given[i] > last ? given[i] : last;
+        check(b, STAGE_FILES, syscall(SYS_close_range, last + 1, ~0U, CLOSE_RANGE_UNSHARE));
+        for (int i = 0; i < 3; i++)
+                if (given[i] > STDERR_FILENO)
+                        check(b, STAGE_STDIN + i, syscall(SYS_dup3, given[i], i, 0));
+        if (last > STDERR_FILENO)
+                check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
 }
 
 /* exec resets handlers by itself, but it keeps what is ignored. */
@@ -162,16 +163,16 @@ static void open_stdio(const struct bootstrap *b)
 
         if (b->stdin_fd < 0)
                 open_null(b, STAGE_STDIN, STDIN_FILENO, O_RDONLY);
-        if (l->out == OUTPUT_LOG)
-                open_log(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text);
-        else
+        if (l->out != OUTPUT_LOG)
                 open_null(b, STAGE_STDOUT, STDOUT_FILENO, O_WRONLY);
+        else if (!b->out_fd)
+                open_log(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text);
         if (l->err == OUTPUT_STDOUT)
                 check(b, STAGE_STDERR, syscall(SYS_dup3, STDOUT_FILENO, STDERR_FILENO, 0));
-        else if (l->err == OUTPUT_LOG)
-                open_log(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text);
-        else
+        else if (l->err != OUTPUT_LOG)
                 open_null(b, STAGE_STDERR, STDERR_FILENO, O_WRONLY);
+        else if (!b->err_fd)
+                open_log(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text);
 }
 
 /* The raw calls change this thread alone; glibc's would signal all threads of the daemon. */

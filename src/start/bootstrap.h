@@ -34,6 +34,7 @@ struct bootstrap {
         struct journal_slot *slot;   /* a failure is reported there: stage, errnum */
         int stdin_fd;                /* > 2, becomes fd 0; -1: /dev/null */
         int cgroup_fd;               /* the group that it is born in; -1: the parent's */
+        int out_fd, err_fd;          /* > 2, its logs, opened; 0: by their paths */
 };
 
 /** Become the program of the launch. @arg: struct bootstrap. Does not return: exec, or exit(127). */

@@ -23,6 +23,7 @@
 #include "base/strbuf.h"
 #include "base/sys.h"
 #include "model/process.h"
+#include "start/deliver.h"
 
 enum {
         SMALL = 4096,
@@ -323,8 +324,7 @@ static void send_to_members(struct sending *s, int group, const pid_t *pids, siz
         if (read_pids(group, &members) < 0)
                 strbuf_reset(&members);
         for (size_t i = 0; i < n; i++) {
-                if (pidfds[i] >= 0 && has_pid(&members, pids[i]) &&
-                    sys_pidfd_send_signal(pidfds[i], s->signo, 0) == 0)
+                if (pidfds[i] >= 0 && has_pid(&members, pids[i]) && deliver_signal(pidfds[i], s->signo) == 0)
                         s->reached = true;
                 closep(&pidfds[i]);
         }

@@ -211,62 +211,99 @@ void launch_free(struct launch *l)
         secret_free(l, l ? l->size : 0);
 }
 
-/* Texts end within the piece, because its last byte is a NUL. */
-static bool is_text(const struct launch *l, uint64_t at)
+enum { LISTS = 3 };
+
+/* What the lists occupy, each with its end. To relocate one changes it: so nothing else may be in there. */
+struct extents {
+        uint64_t from[LISTS], to[LISTS];
+};
+
+static const uint64_t *items_at(const struct launch *l, uint64_t at)
 {
-        return !at || (at >= sizeof(*l) && at < l->size);
+        return (const void *)((const char *)l + at);
 }
 
-/* A list that begins at or behind *from, which moves behind it: what was in two of them would be relocated twice. */
-static bool is_list(const struct launch *l, uint64_t at, uint64_t *from)
+static bool is_apart(const struct extents *x, int lists, uint64_t from, uint64_t to)
 {
-        uint64_t text;
-
-        if (at < *from || at % sizeof(text))
-                return false;
-        for (; at < l->size && l->size - at >= sizeof(text); at += sizeof(text)) {
-                memcpy(&text, (const char *)l + at, sizeof(text));
-                if (!text) {
-                        *from = at + sizeof(text);
-                        return true;
-                }
-                if (!is_text(l, text))
+        for (int i = 0; i < lists; i++)
+                if (from < x->to[i] && x->from[i] < to)
                         return false;
+        return true;
+}
+
+/* Takes the extent of list number @i, which begins at @at. */
+static bool is_list(const struct launch *l, struct extents *x, int i, uint64_t at)
+{
+        uint64_t to = at;
+
+        if (at < sizeof(*l) || at % sizeof(uint64_t) || at >= l->size)
+                return false;
+        for (bool more = true; more; to += sizeof(uint64_t)) {
+                if (l->size - to < sizeof(uint64_t))
+                        return false;
+                more = *items_at(l, to);
         }
-        return false;
+        x->from[i] = at;
+        x->to[i] = to;
+        return is_apart(x, i, at, to);
+}
+
+static bool is_text(const struct launch *l, const struct extents *x, uint64_t at)
+{
+        const char *s = (const char *)l + at;
+
+        return at >= sizeof(*l) && at < l->size && memchr(s, 0, l->size - at) &&
+               is_apart(x, LISTS, at, at + strlen(s) + 1);
+}
+
+static bool is_text_or_none(const struct launch *l, const struct extents *x, uint64_t at)
+{
+        return at == 0 || is_text(l, x, at);
 }
 
 /* As the child opens it: below log_root, when there is one. */
-static bool is_log(const struct launch *l, enum output output, uint64_t at)
+static bool is_log(const struct launch *l, const struct extents *x, enum output output, uint64_t at)
 {
         const char *root = (const char *)l + l->log_root.offset, *path = (const char *)l + at;
 
         if (output != OUTPUT_LOG || !at || !l->log_root.offset)
-                return is_text(l, at);
-        return is_text(l, at) && !strncmp(path, root, strlen(root)) && path[strlen(root)] == '/';
+                return is_text_or_none(l, x, at);
+        return is_text(l, x, at) && !strncmp(path, root, strlen(root)) && path[strlen(root)] == '/';
 }
 
-static bool has_first(const struct launch *l, uint64_t list)
+static bool are_texts(const struct launch *l, const struct extents *x)
 {
-        uint64_t text;
-
-        memcpy(&text, (const char *)l + list, sizeof(text));
-        return text;
+        for (int i = 0; i < LISTS; i++)
+                for (const uint64_t *item = items_at(l, x->from[i]); *item; item++)
+                        if (!is_text(l, x, *item))
+                                return false;
+        return is_text(l, x, l->cwd.offset) && is_text_or_none(l, x, l->log_root.offset) &&
+               is_log(l, x, l->out, l->out_path.offset) && is_log(l, x, l->err, l->err_path.offset);
 }
 
-bool launch_is_sound(const struct launch *l, uint64_t size)
+/* Anything else in the place of one is undefined as soon as it is looked at. */
+static bool are_bools(const struct launch *l)
 {
+        static const size_t at[] = {offsetof(struct launch, has_nice), offsetof(struct launch, no_new_privs),
+                                    offsetof(struct launch, has_ids), offsetof(struct launch, limits_last)};
         const unsigned char *bytes = (const unsigned char *)l;
-        uint64_t from = sizeof(*l);
 
-        return size >= sizeof(*l) && l->size == size && !bytes[size - 1] &&
-               !bytes[offsetof(struct launch, relocated)] && is_list(l, l->argv.offset, &from) &&
-               has_first(l, l->argv.offset) && is_list(l, l->envp.offset, &from) &&
-               is_list(l, l->paths.offset, &from) && is_text(l, l->cwd.offset) &&
-               is_text(l, l->log_root.offset) && is_log(l, l->out, l->out_path.offset) &&
-               is_log(l, l->err, l->err_path.offset) && (unsigned)l->out < OUTPUT_COUNT &&
-               (unsigned)l->err < OUTPUT_COUNT && memchr(l->oom_score_adj, 0, sizeof(l->oom_score_adj)) &&
-               l->groups_n <= ACCOUNT_GROUPS_MAX && l->rlimits_n <= SPEC_RLIMITS_MAX;
+        for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+                if (bytes[at[i]] > 1)
+                        return false;
+        return !bytes[offsetof(struct launch, relocated)];
+}
+
+bool launch_is_sound(const struct launch *l, size_t size)
+{
+        struct extents x;
+
+        return size >= sizeof(*l) && size < LAUNCH_BYTES_MAX && l->size == size && are_bools(l) &&
+               is_list(l, &x, 0, l->argv.offset) && is_list(l, &x, 1, l->envp.offset) &&
+               is_list(l, &x, 2, l->paths.offset) && *items_at(l, l->argv.offset) && are_texts(l, &x) &&
+               (unsigned)l->out < OUTPUT_COUNT && (unsigned)l->err < OUTPUT_COUNT && l->umask <= 0777 &&
+               memchr(l->oom_score_adj, 0, sizeof(l->oom_score_adj)) && l->groups_n <= ACCOUNT_GROUPS_MAX &&
+               l->rlimits_n <= SPEC_RLIMITS_MAX;
 }
 
 static void relocate_list(struct launch *l, union launch_ref *ref)

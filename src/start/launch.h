@@ -17,6 +17,8 @@
 #include "model/spec.h"
 #include "start/account.h"
 
+enum { LAUNCH_BYTES_MAX = 64 << 20 }; /* execve() takes less */
+
 /* An offset from the beginning of the launch, then a pointer. 0/NULL: none. */
 union launch_ref {
         uint64_t offset;
@@ -62,8 +64,9 @@ struct launch_context {
 struct launch *launch_new(const struct spec *spec, const struct launch_context *c);
 void launch_free(struct launch *l);
 
-/** Whether the @size bytes at @l are one that was not relocated, complete and pointing nowhere but into itself. */
-bool launch_is_sound(const struct launch *l, uint64_t size);
+/** Whether @l, of @size bytes from somebody who is not to be trusted, is a launch as launch_new() makes them: it can
+ * be relocated and used, and nothing of it is outside of those bytes. What it asks for is another question. */
+bool launch_is_sound(const struct launch *l, size_t size);
 
 void launch_relocate(struct launch *l);
 

@@ -403,22 +403,54 @@ static int take_over_all(struct leaves *l)
 }
 
 /* Can this be done here at all? The kernel says no to many a thing, and each process would find out anew. */
-static bool probe(struct leaves *l)
+static bool probe_in(int dir)
 {
         CLEANUP(closep) int fd = -1;
         bool works;
 
-        if (mkdirat(l->fd, PROBE, 0755) < 0 && errno != EEXIST)
+        if (mkdirat(dir, PROBE, 0755) < 0 && errno != EEXIST)
                 return false;
-        fd = openat(l->fd, PROBE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(dir, PROBE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         works = fd >= 0 && fsetxattr(fd, TAG, "0", 1, 0) == 0 && cgroup_takes_clones(fd);
-        cgroup_remove(l->fd, PROBE);
+        cgroup_remove(dir, PROBE);
         return works;
+}
+
+/* What the kernel's text on delegation says that the new owner has: the directory, and these files. */
+static int give(int dir, const struct account *a)
+{
+        static const char *const files[] = {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"};
+
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+                if (fchownat(dir, files[i], a->uid, a->gid, AT_SYMLINK_NOFOLLOW) < 0)
+                        return -1;
+        return fchown(dir, a->uid, a->gid);
+}
+
+int leaves_delegate(const struct account *a, char *out, size_t size)
+{
+        CLEANUP(closep) int base_fd = -1;
+        CLEANUP(closep) int fd = -1;
+        char base[PATH_MAX - 64];
+        int rc = cgroup_base(base, sizeof(base));
+
+        if (rc < 0 || (size_t)snprintf(out, size, "%s/creche-of-%u", base, a->uid) >= size)
+                return -1;
+        base_fd = rc > 0 ? open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        if (base_fd >= 0)
+                cgroup_share_memory(base_fd);
+        if ((mkdir(out, 0755) < 0 && errno != EEXIST) || chmod(out, 0755) < 0)
+                return -1;
+        fd = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || !probe_in(fd))
+                return -1;
+        cgroup_share_memory(fd);
+        return give(fd, a);
 }
 
 /* Why it cannot be; NULL: it is. Locked against the daemon of a copy of this database, which has the same
  * instance, ids and all. */
-static const char *enter(struct leaves *l)
+static const char *enter(struct leaves *l, bool delegated)
 {
         if ((mkdir(l->path, 0755) < 0 && errno != EEXIST) || chmod(l->path, 0755) < 0)
                 return "its directory cannot be made";
@@ -429,7 +461,7 @@ static const char *enter(struct leaves *l)
         if (flock(l->fd, LOCK_EX | LOCK_NB) < 0)
                 return "another server, of a copy of this database, has it";
         l->memory = cgroup_share_memory(l->fd);
-        if (!probe(l))
+        if (!delegated && !probe_in(l->fd)) /* which, delegated, we could not do ourselves */
                 return "no process can be cloned into it";
         return take_over_all(l) < 0 ? "its directory cannot be read" : NULL;
 }
@@ -460,15 +492,17 @@ static int remember(int state_fd, const char *path)
         return fd_write_file(state_fd, RECORD, 0600, path, strlen(path), &e);
 }
 
-static const char *settle_in(struct leaves *l, int state_fd, const char *instance)
+static const char *settle_in(struct leaves *l, int state_fd, const char *instance, const char *delegated)
 {
         char base[PATH_MAX - 64];
         CLEANUP(closep) int base_fd = -1;
         int rc;
 
-        rc = cgroup_base(base, sizeof(base));
+        rc = delegated ? 0 : cgroup_base(base, sizeof(base));
         if (rc < 0)
                 return "there is no cgroup2 hierarchy";
+        if (delegated)
+                snprintf(base, sizeof(base), "%s", delegated);
         if (access(base, W_OK) < 0)
                 return "the cgroup2 hierarchy may not be written to";
         snprintf(l->path, sizeof(l->path), "%s/creche-%.40s", base, instance);
@@ -478,10 +512,10 @@ static const char *settle_in(struct leaves *l, int state_fd, const char *instanc
         base_fd = rc > 0 ? open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
         if (base_fd >= 0)
                 cgroup_share_memory(base_fd);
-        return enter(l);
+        return enter(l, delegated);
 }
 
-struct leaves *leaves_open(int state_dir, const char *instance)
+struct leaves *leaves_open(int state_dir, const char *instance, const char *base)
 {
         struct leaves *l = calloc(1, sizeof(*l));
         const char *why;
@@ -491,7 +525,7 @@ struct leaves *leaves_open(int state_dir, const char *instance)
         l->fd = l->notify_fd = -1;
         list_init(&l->ended);
         pthread_mutex_init(&l->lock, NULL);
-        why = settle_in(l, state_dir, instance);
+        why = settle_in(l, state_dir, instance, base);
         if (!why) {
                 log_info("cgroup.ready", "directory=%s memory=%d", log_quote(l->path), l->memory);
                 return l;

@@ -25,12 +25,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "start/account.h"
+
 struct leaves;
 
-/** The leaves of the database @instance in @state_dir, with those that an earlier daemon left. Remembers in
+/** Where the leaves of a daemon that is going to be the user @a can be: a directory beneath the one that would be ours,
+ * made and given to it by us, who are root. 0; -1: there can be none, or no process can be cloned into it. */
+int leaves_delegate(const struct account *a, char *out, size_t size);
+
+/** The leaves of the database @instance in @state_dir, with those that an earlier daemon left; in the directory @base,
+ * of leaves_delegate(), or where they can be (NULL). Remembers in
  * @state_dir/cgroup where they are, so that those of a daemon that ran in another group are found. NULL, logged:
  * there can be none. The daemon before us must be dead, and so must who it was cloning. */
-struct leaves *leaves_open(int state_dir, const char *instance);
+struct leaves *leaves_open(int state_dir, const char *instance, const char *base);
 /** Those that are empty are removed. */
 void leaves_close(struct leaves *l);
 

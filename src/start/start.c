@@ -63,7 +63,12 @@ pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd)
 static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct journal_slot *slot,
                           struct start_files files, struct start_result *r, struct err *e)
 {
-        struct bootstrap b = {.launch = l, .slot = slot, .stdin_fd = files.in, .cgroup_fd = files.cgroup};
+        struct bootstrap b = {.launch = l,
+                              .slot = slot,
+                              .stdin_fd = files.in,
+                              .cgroup_fd = files.cgroup,
+                              .out_fd = files.out,
+                              .err_fd = files.err};
         int pidfd = -1;
         pid_t pid;
 

@@ -42,8 +42,9 @@ struct start_result {
 
 /* What a start is given beside the launch; all stays the caller's. */
 struct start_files {
-        int in;     /* > 2, the child's stdin; -1: /dev/null */
-        int cgroup; /* a directory: the group that the child is born in; -1: ours */
+        int in;       /* > 2, the child's stdin; -1: /dev/null */
+        int cgroup;   /* a directory: the group that the child is born in; -1: ours */
+        int out, err; /* > 2, its logs, opened for the privileged forkserver; 0: by their paths */
 };
 
 int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e);

@@ -9,6 +9,7 @@ import { Creche, until } from './server.mjs';
 export const ELSEWHERE = {
   forbidden: 'another user (tests/api/users.bats), or a token without the scope',
   needs_repeat: 'a crash between two steps: tests/api/recovery.bats',
+  policy_refused: 'separated privileges, for which one must be root: tests/api/privileges.bats',
   stopping: 'a moment of the end: tests/api/daemon.bats',
   try_again: 'too few processes, files or memory: tests/crash/memory.bats, kernel.bats',
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/fuzz/forkserver.c: what the forkserver reads from its two sockets, down to the clone, which is not made.
  *
- * Input: a byte: files that come along (0 to 4); how much longer or shorter than it is the packet is said to be; the
+ * Input: a byte: files that come along (0 to 6); how much longer or shorter than it is the packet is said to be; the
  * request without its size; then the launch: patches of 2 bytes of place and 8 of value to one that is right, or with
  * the highest bit of the first byte as it stands. With the next bit it is a message of the zombie protocol. */
 #include "fuzz.h"
@@ -17,6 +17,8 @@
 #include "base/socket.h"
 #include "start/forkserver.h"
 #include "start/start.h"
+
+enum { FILES_MAX = SOCKET_FDS_MAX + 1 };
 
 static int ours = -1, theirs = -1;
 static struct journal_slot journal_slots[JOURNAL_SLOTS];
@@ -43,7 +45,7 @@ static pid_t fuzz_clone(struct bootstrap *b, int *pidfd)
         const struct launch *l = b->launch;
         size_t n = read_list(l->argv.list) + read_list(l->envp.list) + read_list(l->paths.list);
 
-        n += l->cwd.text ? strlen(l->cwd.text) : 0;
+        n += strlen(l->cwd.text) + (l->log_root.text ? strlen(l->log_root.text) : 0);
         n += l->out_path.text ? strlen(l->out_path.text) : 0;
         n += l->err_path.text ? strlen(l->err_path.text) : 0;
         n += strlen(l->oom_score_adj);
@@ -53,6 +55,8 @@ static pid_t fuzz_clone(struct bootstrap *b, int *pidfd)
         REQUIRE(b->slot >= journal_slots && b->slot < journal_slots + JOURNAL_SLOTS);
         REQUIRE(b->stdin_fd == -1 || fcntl(b->stdin_fd, F_GETFD) >= 0);
         REQUIRE(b->cgroup_fd == -1 || fcntl(b->cgroup_fd, F_GETFD) >= 0);
+        REQUIRE(b->out_fd == 0 || fcntl(b->out_fd, F_GETFD) >= 0);
+        REQUIRE(b->err_fd == 0 || fcntl(b->err_fd, F_GETFD) >= 0);
         *pidfd = dup(STDERR_FILENO);
         return 4242;
 }
@@ -61,8 +65,12 @@ static struct launch *sound_launch(void)
 {
         static const char *const env[] = {"CRECHE_ID=7", "CRECHE_URL=x", NULL};
         const struct account a = {.uid = 1000, .name = "u", .home = "/home/u", .shell = "/bin/sh"};
-        const struct launch_context c = {
-                .account = &a, .env = env, .cwd = "/", .out_path = "/o", .err_path = "/e"};
+        const struct launch_context c = {.account = &a,
+                                         .env = env,
+                                         .cwd = "/",
+                                         .log_root = "/s",
+                                         .out_path = "/s/o",
+                                         .err_path = "/s/e"};
         char *argv[] = {(char *)"sh", (char *)"-c", (char *)"x", NULL};
         struct spec s = {.argv = argv};
 
@@ -71,9 +79,10 @@ static struct launch *sound_launch(void)
 
 static int file_of(const void *bytes, size_t n)
 {
-        int fd = memfd_create("launch", MFD_CLOEXEC);
+        int fd = memfd_create("launch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         REQUIRE(fd >= 0 && fd_write_all(fd, bytes, n) == 0);
+        REQUIRE(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK) == 0);
         return fd;
 }
 
@@ -100,6 +109,7 @@ static int patched_launch(struct input *in, uint64_t *size)
 /* The socket's answer, and nothing open that was not open before. */
 static void serve(bool zombie)
 {
+        const struct server server = {.slots = journal_slots, .daemon = -1};
         struct forkserver_reply reply;
         struct zombie_msg msg;
         int fds[SOCKET_FDS_MAX];
@@ -110,7 +120,7 @@ static void serve(bool zombie)
                         REQUIRE(msg.pid > 0 && (msg.op == ZOMBIE_EXIT || msg.op == ZOMBIE_GONE));
                 return;
         }
-        REQUIRE(serve_start(journal_slots));
+        REQUIRE(serve_start(&server));
         REQUIRE(socket_recv(ours, &reply, sizeof(reply), fds, MSG_DONTWAIT) == sizeof(reply));
         REQUIRE(reply.pid == 4242 || (reply.pid == -1 && reply.errnum > 0));
         REQUIRE((reply.pid > 0) == (fds[0] >= 0));
@@ -122,12 +132,14 @@ static void send_packet(const void *packet, size_t n, int file, size_t files)
 {
         union {
                 struct cmsghdr align;
-                char bytes[CMSG_SPACE(4 * sizeof(int))];
+                char bytes[CMSG_SPACE(FILES_MAX * sizeof(int))];
         } control = {0};
-        int fds[4] = {file, file, file, file};
+        int fds[FILES_MAX];
         struct iovec iov = {(void *)(uintptr_t)packet, n};
         struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 
+        for (size_t i = 0; i < FILES_MAX; i++)
+                fds[i] = file;
         if (files) {
                 control.align = (struct cmsghdr){CMSG_LEN(files * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
                 memcpy(CMSG_DATA(&control.align), fds, files * sizeof(int));
@@ -147,7 +159,7 @@ static void ask_for_start(struct input *in, unsigned how)
         req.size = in->n;
         file = how & 0x80 ? file_of(in->at, in->n) : patched_launch(in, &req.size);
         req.size += (uint64_t)longer * 64;
-        send_packet(&req, sizeof(req) - (cut == 1), file, how % 5);
+        send_packet(&req, sizeof(req) - (cut == 1), file, how % 0x40 % (FILES_MAX + 1));
         close(file);
         serve(false);
 }
@@ -158,7 +170,7 @@ static void ask_for_zombie(struct input *in, unsigned how)
 
         input_copy(in, &msg, sizeof(msg));
         /* What is a child of this very process is nobody's zombie here. */
-        send_packet(&msg, in->n ? sizeof(msg) - 1 : sizeof(msg), STDERR_FILENO, how % 5);
+        send_packet(&msg, in->n ? sizeof(msg) - 1 : sizeof(msg), STDERR_FILENO, how % 0x40 % (FILES_MAX + 1));
         serve(true);
 }
 

@@ -414,5 +414,5 @@ TEST(a_registry_whose_commit_fails_calls_for_its_end_and_refuses_what_comes)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("disk", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv) : test_run("disk", argc, argv);
 }

@@ -365,5 +365,6 @@ TEST(a_process_starts_or_the_reason_is_told_whatever_call_fails)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("faults", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("faults", argc, argv);
 }

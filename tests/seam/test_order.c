@@ -494,5 +494,6 @@ TEST(an_end_of_file_is_told_to_creche_init_before_it_is_acknowledged)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("order", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("order", argc, argv);
 }

@@ -321,5 +321,6 @@ TEST(a_child_whose_parent_is_nobody_of_ours_is_lost_where_the_kernel_does_not_te
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("peers", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("peers", argc, argv);
 }

@@ -372,5 +372,6 @@ TEST(a_child_that_a_parent_of_whom_we_know_nothing_does_not_reap_is_lost_when_it
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("recover", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("recover", argc, argv);
 }

@@ -161,5 +161,6 @@ TEST(an_interrupted_epoll_does_not_count_as_having_seen_everything)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("settle", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("settle", argc, argv);
 }

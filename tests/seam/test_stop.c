@@ -109,5 +109,5 @@ TEST(the_journal_waits_until_nobody_of_the_last_daemon_can_write_to_it)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("stop", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv) : test_run("stop", argc, argv);
 }

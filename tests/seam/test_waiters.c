@@ -492,5 +492,6 @@ TEST(closing_a_process_that_is_dead_and_not_recorded_yet_works)
 
 int main(int argc, char **argv)
 {
-        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main() : test_run("waiters", argc, argv);
+        return !strcmp(argv[0], FORKSERVER_NAME) ? forkserver_main(argc, argv)
+                                                 : test_run("waiters", argc, argv);
 }

@@ -30,7 +30,7 @@ static struct leaves *open_leaves(void)
         char name[32];
 
         snprintf(name, sizeof(name), "test-%d", getpid());
-        l = leaves_open(test_dir_fd(), name);
+        l = leaves_open(test_dir_fd(), name, NULL);
         if (!l) {
                 print_message("# no cgroup2 hierarchy that may be written to: not tested\n");
                 skip();
@@ -165,7 +165,7 @@ TEST(leaves_stay_where_survivors_are)
         a = start_in(&r, dead, 1);
         leaves_close(dead);
         snprintf(old, sizeof(old), "%s", place());
-        l = leaves_open(test_dir_fd(), "test-elsewhere"); /* it would be another place */
+        l = leaves_open(test_dir_fd(), "test-elsewhere", NULL); /* it would be another place */
         assert_non_null(l);
         CHECK_STR(place(), old);
         CHECK(leaves_populated(l, 1));
@@ -202,8 +202,8 @@ TEST(a_leaf_that_somebody_removed_is_not_used_again_and_without_their_place_ther
 
 TEST(where_their_directory_cannot_be_made_there_are_no_leaves)
 {
-        CHECK_NULL(leaves_open(test_dir_fd(), "no/such"));
-        CHECK_NULL(leaves_open(-1, "test-none"));
+        CHECK_NULL(leaves_open(test_dir_fd(), "no/such", NULL));
+        CHECK_NULL(leaves_open(-1, "test-none", NULL));
 }
 
 static void move_to(const char *group)
