@@ -250,10 +250,13 @@ static bool is_list(const struct launch *l, struct extents *x, int i, uint64_t a
 
 static bool is_text(const struct launch *l, const struct extents *x, uint64_t at)
 {
-        const char *s = (const char *)l + at;
+        const char *s;
 
-        return at >= sizeof(*l) && at < l->size && memchr(s, 0, l->size - at) &&
-               is_apart(x, LISTS, at, at + strlen(s) + 1);
+        /* A pointer beyond that is undefined even when nobody looks. */
+        if (at < sizeof(*l) || at >= l->size)
+                return false;
+        s = (const char *)l + at;
+        return memchr(s, 0, l->size - at) && is_apart(x, LISTS, at, at + strlen(s) + 1);
 }
 
 static bool is_text_or_none(const struct launch *l, const struct extents *x, uint64_t at)
@@ -264,11 +267,15 @@ static bool is_text_or_none(const struct launch *l, const struct extents *x, uin
 /* As the child opens it: below log_root, when there is one. */
 static bool is_log(const struct launch *l, const struct extents *x, enum output output, uint64_t at)
 {
-        const char *root = (const char *)l + l->log_root.offset, *path = (const char *)l + at;
+        const char *root, *path;
 
         if (output != OUTPUT_LOG || !at || !l->log_root.offset)
                 return is_text_or_none(l, x, at);
-        return is_text(l, x, at) && !strncmp(path, root, strlen(root)) && path[strlen(root)] == '/';
+        if (!is_text(l, x, at))
+                return false;
+        root = (const char *)l + l->log_root.offset;
+        path = (const char *)l + at;
+        return !strncmp(path, root, strlen(root)) && path[strlen(root)] == '/';
 }
 
 static bool are_texts(const struct launch *l, const struct extents *x)
