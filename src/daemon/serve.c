@@ -449,24 +449,34 @@ static int registry_failed(struct server *s, const struct err *e)
         return status;
 }
 
+static int begin(struct server *s)
+{
+        const struct config *c = s->config;
+        struct err e = {0};
+
+        if (take_signals(s, &e) == 0 && inherit(s, &e) == 0) {
+                registry_end_forkservers();
+                if (privileges_drop(c, s->init_fd, s->oom_score_adj, &s->privileges, &e) < 0)
+                        return failed(s, &e, STATUS_FAILED);
+                if (open_registry(s, &e) < 0)
+                        return registry_failed(s, &e);
+                if (open_http(s, &e) == 0) {
+                        say_ready(s);
+                        return run(s);
+                }
+        }
+        return failed(s, &e, STATUS_FAILED);
+}
+
 int serve(const struct config *c)
 {
         struct server s = {.config = c};
-        struct err e = {0};
+        int status;
 
         umask(077);
         secret_process(&s.core);
         raise_file_limit(&s);
-        if (take_signals(&s, &e) == 0 && inherit(&s, &e) == 0) {
-                registry_end_forkservers();
-                if (privileges_drop(c, s.init_fd, s.oom_score_adj, &s.privileges, &e) < 0)
-                        return failed(&s, &e, STATUS_FAILED);
-                if (open_registry(&s, &e) < 0)
-                        return registry_failed(&s, &e);
-                if (open_http(&s, &e) == 0) {
-                        say_ready(&s);
-                        return run(&s);
-                }
-        }
-        return failed(&s, &e, STATUS_FAILED);
+        status = begin(&s);
+        policy_done(&s.privileges.policy);
+        return status;
 }

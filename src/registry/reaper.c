@@ -138,8 +138,13 @@ static void stray_ended(struct child *c)
 static void child_event(struct child *c)
 {
         struct registry *r = c->registry;
-        bool stray = false, moved = c->peer == PEER_NOBODY && moved_to_init(c);
+        bool stray = false, moved;
+        uint32_t peer;
 
+        pthread_mutex_lock(&r->lock);
+        peer = c->peer;
+        pthread_mutex_unlock(&r->lock);
+        moved = peer == PEER_NOBODY && moved_to_init(c);
         pthread_mutex_lock(&r->lock);
         if (c->peer != PEER_SELF && !c->exit_seen) {
                 if (c->peer == PEER_NOBODY && moved)
@@ -148,8 +153,9 @@ static void child_event(struct child *c)
                 if (!stray && exit_seen(c))
                         peer_post(r, c->peer, ZOMBIE_PEEK, c->rec.pid, 0);
         }
+        peer = c->peer;
         pthread_mutex_unlock(&r->lock);
-        if (c->peer == PEER_SELF)
+        if (peer == PEER_SELF)
                 own_child_ended(c);
         else if (stray)
                 stray_ended(c);

@@ -314,7 +314,7 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 
 
 @test "streams that nobody reads cost no thread and no memory; too many of one caller get 429; who leaves is noticed" {
-  local before grown pid streams input
+  local before grown pid streams input bound=50000
 
   start_creche
   stop_creche
@@ -331,7 +331,8 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
   assert_equal "$(response_header retry-after)" 1
   for _ in {1..10}; do ended >/dev/null; done
   grown=$(($(rss_kb "$pid") - before))
-  ((grown < 50000)) || fail "unread streams cost $grown kB"
+  [[ -z ${SAN:-} ]] || bound=200000 # a sanitizer keeps what was freed for a while
+  ((grown < bound)) || fail "unread streams cost $grown kB"
   # Another caller has streams of its own.
   assert_match "$(MAX_TIME=1 tcp GET /v1/events "${SSE[@]}" 2>/dev/null)" '^retry: '
   input=${STREAMS[1]}
