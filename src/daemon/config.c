@@ -7,6 +7,7 @@
 #include <math.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 struct setting {
         const char *option, *variable, *value, *help;
         int (*set)(struct config *c, const char *text);
+        /* Without ->set: a number of struct limits, there and within these bounds; times in microseconds. */
+        size_t at;
+        int64_t min, max;
+        bool is_time;
 };
 
 static int set_path(char out[PATH_MAX], const char *text)
@@ -119,21 +124,82 @@ static int set_policy(struct config *c, const char *text)
         return set_path(c->policy, text);
 }
 
+static int set_number(int64_t *out, const struct setting *s, const char *text)
+{
+        char *end;
+        long long v;
+
+        errno = 0;
+        v = strtoll(text, &end, 10);
+        if (!isdigit((unsigned char)*text) || *end || errno || v < s->min || v > s->max)
+                return -1;
+        *out = v;
+        return 0;
+}
+
+static int set_time(int64_t *out, const struct setting *s, const char *text)
+{
+        char *end;
+        double v = strtod(text, &end) * CLOCK_US_PER_S;
+
+        if (!isdigit((unsigned char)*text) || *end || !isfinite(v) || v < (double)s->min ||
+            v > (double)s->max)
+                return -1;
+        *out = (int64_t)v;
+        return 0;
+}
+
+static int set_limit(struct config *c, const struct setting *s, const char *text)
+{
+        int64_t *out = (int64_t *)((char *)&c->limits + s->at);
+
+        return s->is_time ? set_time(out, s, text) : set_number(out, s, text);
+}
+
+#define LIMIT(name, ...)     .at = offsetof(struct limits, name), __VA_ARGS__
+#define BETWEEN(least, most) .min = (least), .max = (most)
+#define DAY_US               (86400 * CLOCK_US_PER_S)
+#define TIME                 BETWEEN(10000, DAY_US), .is_time = true
+
 static const struct setting settings[] = {
         {"state-dir", "CRECHE_STATE_DIR", "DIR", "database, logs, token (root: /var/lib/creche)",
-         set_state_dir},
-        {"socket", "CRECHE_SOCKET", "PATH", "unix socket (root: /run/creche/creche.sock)", set_socket},
-        {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", set_listen},
+         .set = set_state_dir},
+        {"socket", "CRECHE_SOCKET", "PATH", "unix socket (root: /run/creche/creche.sock)", .set = set_socket},
+        {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", .set = set_listen},
         {"user", "CRECHE_USER", "NAME|none", "started by root: serve as this user (creche, if there is one)",
-         set_user},
+         .set = set_user},
         {"policy", "CRECHE_POLICY", "PATH", "... who may run processes as others (/etc/creche/policy.json)",
-         set_policy},
+         .set = set_policy},
         {"stop-timeout", "CRECHE_STOP_TIMEOUT", "SECONDS|none",
-         "when stopping, kill what has not ended by then (none)", set_stop_timeout},
+         "when stopping, kill what has not ended by then (none)", .set = set_stop_timeout},
         {"log-budget", "CRECHE_LOG_BUDGET", "BYTES",
-         "disk for each output stream of a process, at least 65536 (67108864)", set_log_budget},
+         "disk for each output stream of a process, at least 65536 (67108864)", .set = set_log_budget},
         {"log-level", "CRECHE_LOG_LEVEL", "error|warn|info|debug", "what is told on stderr (info)",
-         set_log_level},
+         .set = set_log_level},
+        {"header-timeout", "CRECHE_HEADER_TIMEOUT", "SECONDS", "for the head of a request (10)",
+         LIMIT(head_us, TIME)},
+        {"body-timeout", "CRECHE_BODY_TIMEOUT", "SECONDS", "for the body of a request (30)",
+         LIMIT(body_us, TIME)},
+        {"stream-timeout", "CRECHE_STREAM_TIMEOUT", "SECONDS",
+         "without a byte of what is streamed to the stdin of a process (3600)", LIMIT(stream_us, TIME)},
+        {"max-header", "CRECHE_MAX_HEADER", "BYTES", "of the head of a request, 1024 to 1048576 (16384)",
+         LIMIT(head_bytes, BETWEEN(1024, 1 << 20))},
+        {"max-body", "CRECHE_MAX_BODY", "BYTES", "of a JSON body, 1024 to 262144 (262144)",
+         LIMIT(body_bytes, BETWEEN(1024, LIMITS_BODY_MAX))},
+        {"max-bodies", "CRECHE_MAX_BODIES", "BYTES",
+         "of all bodies that are coming in, from 1024 on; a quarter is for the unix socket (67108864)",
+         LIMIT(bodies_bytes, BETWEEN(1024, INT64_C(1) << 40))},
+        {"max-connections", "CRECHE_MAX_CONNECTIONS", "N",
+         "of each listener, 16 to 524288; open files may set a lower bound (32768)",
+         LIMIT(connections, BETWEEN(16, 524288))},
+        {"max-peer-connections", "CRECHE_MAX_PEER_CONNECTIONS", "N",
+         "of one address, or of one user on the unix socket (16384)",
+         LIMIT(peer_connections, BETWEEN(1, 524288))},
+        {"max-parked", "CRECHE_MAX_PARKED", "N",
+         "requests that wait for an exit or for output; at most 3/4 of --max-connections (16384)",
+         LIMIT(parked, BETWEEN(1, 524288))},
+        {"max-caller-parked", "CRECHE_MAX_CALLER_PARKED", "N", "the same, of one caller (12288)",
+         LIMIT(caller_parked, BETWEEN(1, 524288))},
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]), OPT_HELP = 'h', OPT_VERSION = 'V' };
@@ -171,7 +237,10 @@ static void set_defaults(struct config *c)
 {
         char run[64];
 
-        *c = (struct config){.stop_timeout_us = -1, .log_budget = INT64_C(64) << 20, .log_level = LOG_INFO};
+        *c = (struct config){.stop_timeout_us = -1,
+                             .log_budget = INT64_C(64) << 20,
+                             .log_level = LOG_INFO,
+                             .limits = LIMITS_DEFAULT};
         snprintf(c->listen, sizeof(c->listen), "127.0.0.1:7117");
         snprintf(c->policy, sizeof(c->policy), "/etc/creche/policy.json");
         if (geteuid() == 0) {
@@ -186,7 +255,7 @@ static void set_defaults(struct config *c)
 
 static int set(struct config *c, const struct setting *s, const char *text, const char *origin, struct err *e)
 {
-        if (s->set(c, text) < 0)
+        if ((s->set ? s->set(c, text) : set_limit(c, s, text)) < 0)
                 return err_set(e, ERR_INVALID, 0, "%s: not a %s: '%s'", origin, s->value, text);
         return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "http/limits.h"
 
 /* The statuses that creched exits with, beside 0. */
 enum {
@@ -32,7 +33,8 @@ struct config {
         char user[64];         /* as whom root serves; "none": as root; "": see privileges_decide() */
         char policy[PATH_MAX]; /* what that user's forkserver may do as others */
         bool policy_given;     /* it must be there */
-        char **argv;           /* what we were executed with: argv[0] is our path, in the second stage */
+        struct limits limits;
+        char **argv; /* what we were executed with: argv[0] is our path, in the second stage */
 };
 
 /** Fill @c. Returns 0; 1: --help or --version was answered on stdout; -1 with @e set, ERR_INVALID. */

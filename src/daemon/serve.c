@@ -177,7 +177,8 @@ static struct http_config http_config(const struct server *s)
                                     .host = *s->url ? s->address : NULL,
                                     .policy = s->privileges.has_policy ? s->config->policy : NULL,
                                     .restarts = s->restarts,
-                                    .threads = HTTP_THREADS};
+                                    .threads = HTTP_THREADS,
+                                    .limits = s->config->limits};
 }
 
 static int open_http(struct server *s, struct err *e)

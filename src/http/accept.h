@@ -5,9 +5,10 @@
  *
  * libmicrohttpd would do it itself, but not when descriptors run out: it either spins or stops listening until
  * one of its own connections is closed, whatever else has become free. Here clients queue at the socket as long
- * as there is no room for them, and some descriptors are always left for the daemon's own work.
+ * as there is no room for them, and some descriptors are always left for the daemon's own work, and some more for
+ * those who come by the unix socket. A client that has too many connections is told so, and gets no more.
  *
- * Threads: both functions from main.
+ * Threads: accept_begin() and accept_end() from main.
  */
 #ifndef CRECHE_HTTP_ACCEPT_H
 #define CRECHE_HTTP_ACCEPT_H
@@ -17,6 +18,7 @@
 
 #include "base/err.h"
 
+struct connection;
 struct http;
 
 struct acceptor {
@@ -30,5 +32,8 @@ struct acceptor {
 int accept_begin(struct acceptor *a, struct http *h, struct err *e);
 /** Take no more: who comes now waits at the socket for the next daemon. May be called twice, or alone. */
 void accept_end(struct acceptor *a);
+
+/** Release what a connection that is no more has held. @c may be NULL. From any thread. */
+void accept_forget(struct http *h, struct connection *c);
 
 #endif

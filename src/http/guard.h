@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* http/guard.h
- * The first look at a request: is it one that cannot mean two things, and is it meant for us?
+ * Is a request meant for us? http/wire.h has seen to it that it cannot mean two things.
  *
- * libmicrohttpd parses loosely, and a web page of anybody can make a browser talk to 127.0.0.1. So before
- * anything else: one Host that we know, one framing of the body, a target without tricks, no foreign origin.
- * Nothing here touches libmicrohttpd.
+ * A web page of anybody can make a browser talk to 127.0.0.1. So before anything else: one Host that we know, a
+ * target without tricks, no foreign origin. Nothing here touches libmicrohttpd.
  *
  * Threads: any; no state.
  */
@@ -15,8 +14,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-enum { GUARD_TARGET_MAX = 8192 };
 
 /* The headers that we read, by the names in guard.c. */
 enum header {
@@ -41,13 +38,11 @@ enum header {
 /* The head of a request. Strings are borrowed. */
 struct head {
         const char *method, *version;
-        const char *target; /* raw, as it came; NULL: it was longer than GUARD_TARGET_MAX */
+        const char *target; /* raw, as it came */
         struct {
                 const char *value; /* the first; NULL: none */
                 unsigned n;        /* how often it came */
         } headers[HEADER_COUNT];
-        bool bad_name;   /* some header's name is no token */
-        bool bad_target; /* there was a NUL in the target */
 };
 
 /* What a listener knows of itself. Strings are borrowed. */
@@ -71,8 +66,7 @@ int64_t head_body(const struct head *h);
 /** Where the path of the target begins: after the authority of an absolute one. NULL: it has no path. */
 const char *head_path(const struct head *h);
 
-/** Returns 0, or -1: ERR_BAD_REQUEST (the rest of the connection must not be read), ERR_URI_TOO_LONG,
- * ERR_MISDIRECTED, ERR_CROSS_ORIGIN. */
+/** Returns 0, or -1: ERR_BAD_REQUEST, ERR_MISDIRECTED, ERR_CROSS_ORIGIN, ERR_EXPECTATION. */
 int guard_check(const struct guard *g, const struct head *h, struct err *e);
 
 #endif

@@ -102,14 +102,25 @@ static void add_daemon(struct strbuf *b, const struct http *h, const struct regi
         strbuf_printf(b, ",\"restarts\":%u", h->config.restarts);
 }
 
-static void add_limits(struct strbuf *b)
+static void add_limits(struct strbuf *b, const struct limits *l)
 {
-        strbuf_printf(
-                b,
-                ",\"limits\":{\"body_bytes\":%d,\"argument_bytes\":%d,\"list_max\":%d,\"join_ids_max\":%d"
-                ",\"event_streams\":%d}",
-                ROUTES_BODY_MAX, SPEC_ARGUMENT_MAX, FILTER_LIMIT_MAX, JOIN_PROCESSES_IDS_MAX,
-                FEED_STREAMS_MAX);
+        const struct {
+                const char *name;
+                int64_t value;
+        } limits[] = {
+                {"body_bytes", l->body_bytes},       {"argument_bytes", SPEC_ARGUMENT_MAX},
+                {"list_max", FILTER_LIMIT_MAX},      {"join_ids_max", JOIN_PROCESSES_IDS_MAX},
+                {"event_streams", FEED_STREAMS_MAX}, {"header_bytes", l->head_bytes},
+                {"bodies_bytes", l->bodies_bytes},   {"connections", l->connections},
+                {"parked", limits_parked(l)},        {"peer_connections", l->peer_connections},
+                {"caller_parked", l->caller_parked},
+        };
+
+        strbuf_str(b, ",\"limits\":{");
+        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+                strbuf_printf(b, "\"%s\":%lld,", limits[i].name, (long long)limits[i].value);
+        strbuf_printf(b, "\"header_s\":%.3f,\"body_s\":%.3f,\"stream_idle_s\":%.3f}",
+                      (double)l->head_us / 1e6, (double)l->body_us / 1e6, (double)l->stream_us / 1e6);
 }
 
 static void add_privileges(struct strbuf *b, const struct http_config *c, const struct registry_info *info)
@@ -147,7 +158,7 @@ void handle_info(struct request *r)
         add_start_methods(&b);
         add_features(&b, &info);
         add_privileges(&b, &r->http->config, &info);
-        add_limits(&b);
+        add_limits(&b, &r->http->config.limits);
         add_counts(&b, &info);
         add_health(&b, &info);
         add_places(&b, &r->http->config);

@@ -151,8 +151,11 @@ static void wake(struct follower *f)
 /* Be told of output and of the end. */
 static int follow(struct request *r, struct log_read *l)
 {
-        int rc = registry_wait(request_registry(r), &r->caller, r->id, -1, request_ticket(r));
+        int rc = request_admit(r, &r->ticket.err);
 
+        if (rc < 0)
+                return -1;
+        rc = registry_wait(request_registry(r), &r->caller, r->id, -1, request_ticket(r));
         if (request_started(r, rc, PATIENT) < 0)
                 return -1;
         r->patient = true;

@@ -6,10 +6,19 @@
 
 #include "base/clock.h"
 
-void idle_init(struct idle *i)
+enum { TICK_MS_MIN = 20, TICK_MS_MAX = 1000 };
+
+#define QUIET_MAX_US (60 * CLOCK_US_PER_S)
+
+void idle_init(struct idle *i, const struct limits *limits)
 {
+        *i = (struct idle){.max_us = {[IDLE_QUIET] = QUIET_MAX_US,
+                                      [IDLE_HEAD] = limits->head_us,
+                                      [IDLE_BODY] = limits->body_us,
+                                      [IDLE_STREAM] = limits->stream_us}};
         pthread_mutex_init(&i->lock, NULL);
-        list_init(&i->connections);
+        for (int p = 0; p < IDLE_PHASES; p++)
+                list_init(&i->connections[p]);
 }
 
 void idle_done(struct idle *i)
@@ -17,57 +26,103 @@ void idle_done(struct idle *i)
         pthread_mutex_destroy(&i->lock);
 }
 
-struct connection *idle_accepted(struct idle *i, int fd)
+struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const struct limits *limits)
 {
-        struct connection *c = malloc(sizeof(*c));
+        struct connection *c = calloc(1, sizeof(*c));
 
         if (!c)
                 return NULL;
-        list_init(&c->link);
+        c->idle = i;
         c->fd = fd;
-        idle_enter(i, c);
+        c->is_unix = is_unix;
+        list_init(&c->link);
+        wire_init(&c->wire, limits);
         return c;
 }
 
-void idle_closed(struct idle *i, struct connection *c)
+void idle_closed(struct connection *c)
 {
-        idle_leave(i, c);
+        idle_leave(c);
+        wire_done(&c->wire);
         free(c);
 }
 
-void idle_leave(struct idle *i, struct connection *c)
+ssize_t idle_read(struct connection *c, void *out, size_t n)
 {
-        if (!c)
-                return;
-        pthread_mutex_lock(&i->lock);
-        list_remove(&c->link);
-        pthread_mutex_unlock(&i->lock);
+        ssize_t got = wire_read(&c->wire, c->fd, out, n);
+
+        if (c->phase == IDLE_QUIET && !wire_is_between(&c->wire))
+                idle_enter(c, IDLE_HEAD);
+        return got;
 }
 
-void idle_enter(struct idle *i, struct connection *c)
+void idle_leave(struct connection *c)
 {
-        if (!c)
-                return;
-        pthread_mutex_lock(&i->lock);
+        pthread_mutex_lock(&c->idle->lock);
         list_remove(&c->link);
+        pthread_mutex_unlock(&c->idle->lock);
+}
+
+void idle_enter(struct connection *c, enum idle_phase phase)
+{
+        pthread_mutex_lock(&c->idle->lock);
+        list_remove(&c->link);
+        c->phase = phase;
         c->since_us = clock_mono_us();
-        list_append(&i->connections, &c->link);
+        list_append(&c->idle->connections[phase], &c->link);
+        pthread_mutex_unlock(&c->idle->lock);
+}
+
+/* It stays open, and its number with it, until idle_closed(), which needs the lock. To be shut down wakes its
+ * reader. */
+static void cut_off(struct connection *c)
+{
+        list_remove(&c->link);
+        wire_hurry(&c->wire);
+        shutdown(c->fd, SHUT_RD);
+}
+
+void idle_sweep(struct idle *i)
+{
+        int64_t now = clock_mono_us();
+
+        pthread_mutex_lock(&i->lock);
+        for (int p = 0; p < IDLE_PHASES; p++)
+                while (!list_empty(&i->connections[p])) {
+                        struct connection *c = container_of(i->connections[p].next, struct connection, link);
+
+                        if (now - c->since_us < i->max_us[p])
+                                break;
+                        cut_off(c);
+                }
         pthread_mutex_unlock(&i->lock);
 }
 
-void idle_sweep(struct idle *i, int64_t us)
+void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n)
 {
         int64_t before = clock_mono_us() - us;
 
         pthread_mutex_lock(&i->lock);
-        while (!list_empty(&i->connections)) {
-                struct connection *c = container_of(i->connections.next, struct connection, link);
+        for (int p = IDLE_QUIET; p <= IDLE_HEAD; p++)
+                list_for_each_safe (pos, &i->connections[p]) {
+                        struct connection *c = container_of(pos, struct connection, link);
 
-                if (c->since_us > before)
-                        break;
-                /* It stays open, and its number with it, until idle_closed(), which needs the lock. */
-                list_remove(&c->link);
-                shutdown(c->fd, SHUT_RDWR);
-        }
+                        if (!n || c->since_us > before)
+                                break;
+                        if (c->is_unix != is_unix)
+                                continue;
+                        cut_off(c);
+                        n--;
+                }
         pthread_mutex_unlock(&i->lock);
+}
+
+int idle_tick_ms(const struct idle *i)
+{
+        int64_t tick = TICK_MS_MAX;
+
+        for (int p = 0; p < IDLE_PHASES; p++)
+                if (i->max_us[p] / 8000 < tick)
+                        tick = i->max_us[p] / 8000;
+        return tick < TICK_MS_MIN ? TICK_MS_MIN : (int)tick;
 }

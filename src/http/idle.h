@@ -1,45 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /* http/idle.h
- * Connections on which no request is being served: kept open between two requests, or a head that is still
- * coming in. libmicrohttpd starts its time-out again with each byte; here the whole has a deadline, so that
- * nobody holds a connection by sending slowly.
+ * Connections, and how long each may take for what it does. libmicrohttpd starts its time-out again with each
+ * byte; here the whole has a deadline, so that nobody holds a connection by sending slowly.
  *
- * Threads: all functions from any.
+ * Threads: all functions from any, but idle_read() from the connection's own.
  */
 #ifndef CRECHE_HTTP_IDLE_H
 #define CRECHE_HTTP_IDLE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "http/wire.h"
 
-/* All idle connections, the one that became so first in front. */
+struct tally_entry;
+
+/* What a connection is waited for, which has a deadline. */
+enum idle_phase {
+        IDLE_QUIET, /* kept open between two requests */
+        IDLE_HEAD,
+        IDLE_BODY,
+        IDLE_STREAM, /* some more of a body that is streamed */
+        IDLE_PHASES,
+};
+
+/* All connections that are waited for, by phase, the one that came into it first in front. */
 struct idle {
         pthread_mutex_t lock;
-        struct list connections;
+        struct list connections[IDLE_PHASES];
+        int64_t max_us[IDLE_PHASES];
 };
 
 struct connection {
+        struct idle *idle;
         struct list link;
         int fd;
+        bool is_unix;
+        enum idle_phase phase; /* the last */
         int64_t since_us;
+        struct wire wire;
+        unsigned begun;           /* requests */
+        struct tally_entry *peer; /* may be NULL */
 };
 
-void idle_init(struct idle *i);
+void idle_init(struct idle *i, const struct limits *limits);
 void idle_done(struct idle *i);
 
-/** A connection was accepted. NULL: out of memory; it is not watched. The others take NULL. */
-struct connection *idle_accepted(struct idle *i, int fd);
+/** A connection was accepted; its time begins with idle_enter(). NULL: out of memory. */
+struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const struct limits *limits);
 /** It is about to be closed; frees @c. */
-void idle_closed(struct idle *i, struct connection *c);
+void idle_closed(struct connection *c);
 
-/** The head of a request is complete. */
-void idle_leave(struct idle *i, struct connection *c);
-/** The request is through. */
-void idle_enter(struct idle *i, struct connection *c);
+/** As recv() from the connection. */
+ssize_t idle_read(struct connection *c, void *out, size_t n);
 
-/** Shut down who has been idle for longer than @us. libmicrohttpd closes them. */
-void idle_sweep(struct idle *i, int64_t us);
+/** It is waited for nothing: its request is here. */
+void idle_leave(struct connection *c);
+/** The time for @phase begins. */
+void idle_enter(struct connection *c, enum idle_phase phase);
+
+/** Cut off whose time is over: libmicrohttpd reads the end, after what wire_verdict() has to say. */
+void idle_sweep(struct idle *i);
+/** Make room: cut off at most @n of one listener on which no request has come in for @us, the oldest first. */
+void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n);
+/** How often to sweep, in milliseconds. */
+int idle_tick_ms(const struct idle *i);
 
 #endif

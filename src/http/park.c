@@ -13,7 +13,7 @@
 #include "http/idle.h"
 #include "http/request.h"
 
-enum { SLOTS_FIRST = 64, EVENTS_MAX = 128, SWEEP_SECONDS = 10, IDLE_SECONDS_MAX = 60 };
+enum { SLOTS_FIRST = 64, EVENTS_MAX = 128 };
 
 struct park_slot {
         struct request *request; /* NULL: free */
@@ -64,27 +64,31 @@ static void *run(void *arg)
         struct park *p = arg;
         struct epoll_event events[EVENTS_MAX];
         int64_t swept_us = clock_mono_us();
+        int tick_ms = idle_tick_ms(p->idle);
 
         for (;;) {
-                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, SWEEP_SECONDS * 1000);
+                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, tick_ms);
 
                 for (int i = 0; i < n; i++)
                         if (!dispatch(p, events[i].data.u64))
                                 return NULL;
-                if (clock_mono_us() - swept_us < SWEEP_SECONDS * CLOCK_US_PER_S)
+                if (clock_mono_us() - swept_us < tick_ms * INT64_C(1000))
                         continue;
                 swept_us = clock_mono_us();
-                idle_sweep(p->idle, IDLE_SECONDS_MAX * CLOCK_US_PER_S);
+                idle_sweep(p->idle);
         }
 }
 
-int park_open(struct park *p, struct idle *idle, struct err *e)
+int park_open(struct park *p, struct idle *idle, const struct limits *limits, struct err *e)
 {
         struct epoll_event ev = {.events = EPOLLIN, .data.u64 = STOP_COOKIE};
         int rc;
 
-        *p = (struct park){
-                .idle = idle, .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .stop_fd = eventfd(0, EFD_CLOEXEC)};
+        *p = (struct park){.idle = idle,
+                           .limits = limits,
+                           .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+                           .stop_fd = eventfd(0, EFD_CLOEXEC)};
+        tally_init(&p->callers);
         pthread_mutex_init(&p->lock, NULL);
         pthread_cond_init(&p->changed, NULL);
         if (p->epoll_fd < 0 || p->stop_fd < 0 ||
@@ -95,6 +99,40 @@ int park_open(struct park *p, struct idle *idle, struct err *e)
                 return err_set(e, ERR_INTERNAL, rc, "the park's thread");
         p->running = true;
         return 0;
+}
+
+static int count_patient(struct park *p, int more)
+{
+        bool full;
+
+        pthread_mutex_lock(&p->lock);
+        full = more > 0 && p->patient >= limits_parked(p->limits);
+        if (!full)
+                p->patient += more;
+        pthread_mutex_unlock(&p->lock);
+        return full ? -1 : 0;
+}
+
+struct tally_entry *park_admit(struct park *p, const char *caller, struct err *e)
+{
+        struct tally_entry *place = tally_enter(&p->callers, caller, p->limits->caller_parked);
+
+        if (!place) {
+                err_set(e, ERR_TOO_MANY, 0, "%s waits for too much at once", caller);
+        } else if (count_patient(p, 1) < 0) {
+                tally_leave(&p->callers, place);
+                place = NULL;
+                err_set(e, ERR_TRY_AGAIN, 0, "too many requests are waiting");
+        }
+        return place;
+}
+
+void park_dismiss(struct park *p, struct tally_entry *place)
+{
+        if (!place)
+                return;
+        tally_leave(&p->callers, place);
+        count_patient(p, -1);
 }
 
 /* Make more slots. */
@@ -204,6 +242,7 @@ void park_done(struct park *p)
         closep(&p->epoll_fd);
         closep(&p->stop_fd);
         free(p->slots);
+        tally_done(&p->callers);
         pthread_cond_destroy(&p->changed);
         pthread_mutex_destroy(&p->lock);
 }

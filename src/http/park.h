@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "http/limits.h"
+#include "http/tally.h"
 
 struct idle;
 struct request;
@@ -40,6 +42,10 @@ struct park {
         struct park_slot *slots;
         size_t slots_n, free_slot; /* free_slot: the first of a list; slots_n: none */
         size_t standing;           /* entered, and not yet resumed */
+        /* Those who wait for an exit or for output, suspended or just now not. */
+        const struct limits *limits;
+        int64_t patient;
+        struct tally callers;
 };
 
 /* What a request holds while it stands here. */
@@ -49,7 +55,13 @@ struct parked {
 };
 
 /** Start the thread, which looks after @idle as well. ERR_INTERNAL. */
-int park_open(struct park *p, struct idle *idle, struct err *e);
+int park_open(struct park *p, struct idle *idle, const struct limits *limits, struct err *e);
+
+/** @caller begins to wait for an exit or for output. Returns what park_dismiss() takes; NULL with @e set:
+ * ERR_TOO_MANY, there are too many of his; ERR_TRY_AGAIN, of all. */
+struct tally_entry *park_admit(struct park *p, const char *caller, struct err *e);
+/** He waits no more. @place may be NULL. */
+void park_dismiss(struct park *p, struct tally_entry *place);
 
 /** Enter: watch @socket_fd (unless -1) for a client that leaves, and @pipe_fd (unless -1) for room. Takes no
  * reference to @r. False: the park is closed, or there is no memory. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/request.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,26 @@
 #include "registry/access.h"
 #include "routes.h"
 
-/* How much is read of a body that is refused, so that the client gets to the answer; and how long a body
- * that is not streamed may take. */
-enum { SWALLOW_MAX = 1024 * 1024, BODY_SECONDS_MAX = 60 };
+/* How much is read of a body that is refused before the answer is given, not after it. */
+enum { SWALLOW_MAX = 1024 * 1024 };
+
+static struct connection *connection_of(struct MHD_Connection *conn)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+        return info ? info->socket_context : NULL;
+}
+
+/* As it was before the wire hid the query. */
+static char *copy_target(const char *target)
+{
+        char *copy = strdup(target), *query = copy ? strchr(copy, WIRE_QUERY) : NULL;
+
+        if (query)
+                *query = '?';
+        return copy;
+}
 
 struct request *request_new(struct listener *l, struct MHD_Connection *conn, const char *target)
 {
@@ -30,11 +48,14 @@ struct request *request_new(struct listener *l, struct MHD_Connection *conn, con
         r->refs = 1;
         r->body.secret = true;
         r->pipe_fd = -1;
-        r->target_at = target;
+        r->connection = connection_of(conn);
+        r->nth = r->connection ? ++r->connection->begun : 0;
+        r->target = copy_target(target);
         ticket_init(&r->ticket, NULL);
-        if (strnlen(target, GUARD_TARGET_MAX + 1) <= GUARD_TARGET_MAX)
-                r->target = strdup(target);
-        return r;
+        if (r->target)
+                return r;
+        free(r);
+        return NULL;
 }
 
 void request_ref(struct request *r)
@@ -68,10 +89,11 @@ void request_keep(struct request *r, void *state, void (*state_free)(void *state
 
 /* -------------------------------------------------------------------------------------- the head */
 
+/* The wire has hidden a cookie, too. */
 static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
         (void)kind;
-        head_add(arg, name, value);
+        head_add(arg, *name == WIRE_QUERY ? "Cookie" : name, value);
         return MHD_YES;
 }
 
@@ -81,14 +103,6 @@ static int socket_of(const struct request *r)
                 MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 
         return info ? info->connect_fd : -1;
-}
-
-static struct connection *connection_of(struct MHD_Connection *conn)
-{
-        const union MHD_ConnectionInfo *info =
-                MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-        return info ? info->socket_context : NULL;
 }
 
 static int find_route(struct request *r, struct err *e)
@@ -110,17 +124,41 @@ static int read_query(struct request *r, struct err *e)
         return query_check(&r->query, r->route->query, e);
 }
 
+_Static_assert((int)LIMITS_BODY_MAX == (int)ROUTES_BODY_MAX,
+               "--max-body is up to what api/openapi.json declares");
+
+/* Of a body that is not streamed; one that nobody asked for is bounded as well. */
+static size_t body_max(const struct request *r)
+{
+        size_t max = (size_t)r->http->config.limits.body_bytes;
+
+        return r->route->body != ROUTE_BODY_NONE && r->route->body_max < max ? r->route->body_max : max;
+}
+
 static int refuse_size(const struct request *r, struct err *e)
 {
-        return err_set(e, ERR_TOO_LARGE, 0, "the body is longer than %zu bytes", r->route->body_max);
+        return err_set(e, ERR_TOO_LARGE, 0, "the body is longer than %zu bytes", body_max(r));
 }
 
 static int check_declared_body(const struct request *r, struct err *e)
 {
-        const struct route *route = r->route;
-        bool is_json = route->body == ROUTE_BODY_OPTIONAL || route->body == ROUTE_BODY_REQUIRED;
+        if (r->route->body != ROUTE_BODY_STREAM && head_body(&r->head) > (int64_t)body_max(r))
+                return refuse_size(r, e);
+        return 0;
+}
 
-        return is_json && head_body(&r->head) > (int64_t)route->body_max ? refuse_size(r, e) : 0;
+/* What the wire has to say. */
+static int check_wire(const struct request *r, struct err *e)
+{
+        const struct err *verdict;
+
+        if (!r->connection || r->nth > r->connection->wire.heads)
+                return err_set(e, ERR_INTERNAL, 0, "libmicrohttpd has read past the guard");
+        verdict = wire_verdict(&r->connection->wire, r->nth);
+        if (!verdict)
+                return 0;
+        *e = *verdict;
+        return -1;
 }
 
 /* Who asks. A session is a matter of TCP: on the unix socket the kernel says it. */
@@ -146,7 +184,7 @@ static int check_head(struct request *r, struct err *e)
         struct err lost = {0};
         int found;
 
-        if (guard_check(&r->listener->guard, &r->head, e) < 0)
+        if (check_wire(r, e) < 0 || guard_check(&r->listener->guard, &r->head, e) < 0)
                 return -1;
         if (atomic_load(&r->http->stopping))
                 return err_set(e, ERR_STOPPING, 0, "the server is stopping");
@@ -173,8 +211,8 @@ static bool can_swallow(const struct request *r)
 {
         const char *expect = head_get(&r->head, HEADER_EXPECT);
 
-        return r->err.kind != ERR_BAD_REQUEST && head_body(&r->head) <= ROUTES_BODY_MAX &&
-               (!expect || strcasecmp(expect, "100-continue") != 0);
+        return r->err.kind != ERR_BAD_REQUEST && head_body(&r->head) <= r->http->config.limits.body_bytes &&
+               !expect;
 }
 
 static void count_busy(struct http *h, bool more)
@@ -186,13 +224,13 @@ static void count_busy(struct http *h, bool more)
         pthread_mutex_unlock(&h->lock);
 }
 
-/* libmicrohttpd 0.9.75 shows a target up to the first NUL in it. The version stands behind the target, so one
- * can see where it ends. Later versions refuse it themselves. */
-static void see_nul(struct request *r)
+/* Now the body is waited for. */
+static void begin_body(struct request *r)
 {
-        if (r->target && !strcmp(MHD_get_version(), "0.9.75") &&
-            r->head.version != r->target_at + strlen(r->target) + 1)
-                r->head.bad_target = true;
+        bool stream = !r->refused && r->route->body == ROUTE_BODY_STREAM;
+
+        if (head_body(&r->head))
+                idle_enter(r->connection, stream ? IDLE_STREAM : IDLE_BODY);
 }
 
 enum MHD_Result request_head(struct request *r, const char *method, const char *version)
@@ -200,17 +238,17 @@ enum MHD_Result request_head(struct request *r, const char *method, const char *
         r->begun = true;
         r->begun_us = clock_mono_us();
         count_busy(r->http, true);
-        r->connection = connection_of(r->conn);
-        idle_leave(&r->http->idle, r->connection);
+        if (r->connection)
+                idle_leave(r->connection);
         r->head.method = method;
         r->head.version = version;
         r->head.target = r->target;
-        see_nul(r);
         MHD_get_connection_values(r->conn, MHD_HEADER_KIND, add_header, &r->head);
-        if (check_head(r, &r->err) == 0)
-                return MHD_YES;
-        r->refused = true;
-        return can_swallow(r) ? MHD_YES : request_go_on(r);
+        r->refused = check_head(r, &r->err) < 0;
+        if (r->refused && !can_swallow(r))
+                return request_go_on(r);
+        begin_body(r);
+        return MHD_YES;
 }
 
 /* -------------------------------------------------------------------------------------- the body */
@@ -219,8 +257,10 @@ static enum MHD_Result swallow(struct request *r, size_t *n)
 {
         r->swallowed += *n;
         *n = 0;
-        /* libmicrohttpd takes no answer in the middle of a body. */
-        return r->swallowed > SWALLOW_MAX ? MHD_NO : MHD_YES;
+        /* libmicrohttpd takes no answer in the middle of a body: it is made to see the end of it. */
+        if (r->swallowed > SWALLOW_MAX)
+                wire_abort(&r->connection->wire, r->nth, &r->err);
+        return MHD_YES;
 }
 
 static enum MHD_Result stream(struct request *r, const char *data, size_t *n)
@@ -230,33 +270,63 @@ static enum MHD_Result stream(struct request *r, const char *data, size_t *n)
         if (request_take(r, REQUEST_LEFT | REQUEST_STOP))
                 return MHD_NO;
         request_take(r, REQUEST_MORE);
+        idle_enter(r->connection, IDLE_STREAM);
         taken = r->route->receive(r, data, *n, &r->err);
         if (taken < 0) {
                 r->refused = true;
                 return swallow(r, n);
         }
         *n -= (size_t)taken;
+        if (*n && request_admit(r, &r->err) < 0) {
+                r->refused = true;
+                return swallow(r, n);
+        }
         return !*n || request_park(r) ? MHD_YES : MHD_NO;
+}
+
+/* Keep some more of a body. */
+static int keep(struct request *r, const char *data, size_t n, struct err *e)
+{
+        const struct limits *l = &r->http->config.limits;
+        int64_t all = l->bodies_bytes - (r->listener->guard.is_unix ? 0 : l->bodies_bytes / 4);
+
+        if (r->body.len + n > body_max(r))
+                return refuse_size(r, e);
+        if (atomic_fetch_add(&r->http->bodies, (long long)n) + (long long)n > all) {
+                atomic_fetch_sub(&r->http->bodies, (long long)n);
+                return err_set(e, ERR_TRY_AGAIN, 0, "too many bodies are coming in");
+        }
+        strbuf_add(&r->body, data, n);
+        if (!strbuf_failed(&r->body))
+                return 0;
+        atomic_fetch_sub(&r->http->bodies, (long long)n);
+        return err_set(e, ERR_TRY_AGAIN, ENOMEM, "the body");
+}
+
+static void forget_body(struct request *r)
+{
+        atomic_fetch_sub(&r->http->bodies, (long long)r->body.len);
+        strbuf_done(&r->body);
 }
 
 enum MHD_Result request_body(struct request *r, const char *data, size_t *n)
 {
+        if (!r->refused && wire_verdict(&r->connection->wire, r->nth)) {
+                /* What comes now may be made up, to get to the end of it. */
+                r->err = r->connection->wire.err;
+                r->refused = true;
+        }
         if (r->refused)
                 return swallow(r, n);
         if (r->route->body == ROUTE_BODY_STREAM)
                 return stream(r, data, n);
-        if (clock_mono_us() - r->begun_us > BODY_SECONDS_MAX * CLOCK_US_PER_S)
-                return MHD_NO;
-        if (r->route->body == ROUTE_BODY_NONE)
-                return swallow(r, n);
-        if (r->body.len + *n > r->route->body_max) {
-                refuse_size(r, &r->err);
-                r->refused = true;
-                return swallow(r, n);
+        if (keep(r, data, *n, &r->err) == 0) {
+                *n = 0;
+                return MHD_YES;
         }
-        strbuf_add(&r->body, data, *n);
-        *n = 0;
-        return strbuf_failed(&r->body) ? MHD_NO : MHD_YES;
+        r->refused = true;
+        forget_body(r);
+        return swallow(r, n);
 }
 
 static bool is_json(const char *type)
@@ -273,7 +343,7 @@ static int check_body(const struct request *r, struct err *e)
 
         if (body == ROUTE_BODY_REQUIRED && !r->body.len)
                 return err_set_at(e, ERR_MALFORMED, "", "the body is empty");
-        if (r->body.len && !is_json(head_get(&r->head, HEADER_CONTENT_TYPE)))
+        if (r->body.len && body != ROUTE_BODY_NONE && !is_json(head_get(&r->head, HEADER_CONTENT_TYPE)))
                 return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, 0, "the body is not application/json");
         return 0;
 }
@@ -283,6 +353,10 @@ static int check_body(const struct request *r, struct err *e)
 static void handle(struct request *r)
 {
         r->handled = true;
+        if (r->connection)
+                idle_leave(r->connection);
+        if (!r->refused && check_wire(r, &r->err) < 0)
+                r->refused = true;
         if (r->refused || check_body(r, &r->err) < 0)
                 reply_problem(r, &r->err);
         else
@@ -303,8 +377,17 @@ static void go_on(struct request *r)
                 r->then(r);
 }
 
+int request_admit(struct request *r, struct err *e)
+{
+        if (!r->place)
+                r->place = park_admit(&r->http->park, r->caller.who, e);
+        return r->place ? 0 : -1;
+}
+
 enum MHD_Result request_go_on(struct request *r)
 {
+        struct err e = {0};
+
         if (!r->handled)
                 handle(r);
         while (!r->response) {
@@ -315,6 +398,8 @@ enum MHD_Result request_go_on(struct request *r)
                         return MHD_NO;
                 else if (request_take(r, REQUEST_STOP))
                         reply_refuse(r, ERR_STOPPING, "the server is stopping");
+                else if (r->patient && request_admit(r, &e) < 0)
+                        reply_problem(r, &e);
                 else if (request_park(r))
                         return MHD_YES;
                 else
@@ -412,11 +497,15 @@ void request_end(struct request *r)
 {
         if (r->pending && r->patient && registry_cancel(request_registry(r), &r->ticket))
                 request_unref(r);
+        park_dismiss(&r->http->park, r->place);
+        forget_body(r);
         if (r->begun) {
                 log_it(r);
                 if (r->status >= 100 && r->status < 100 * (HTTP_CLASSES + 1))
                         counter_add(&r->http->answers[r->status / 100 - 1], 1);
-                idle_enter(&r->http->idle, r->connection);
+                if (r->connection)
+                        idle_enter(r->connection,
+                                   wire_is_between(&r->connection->wire) ? IDLE_QUIET : IDLE_HEAD);
                 count_busy(r->http, false);
         }
         request_unref(r);

@@ -32,11 +32,13 @@
 #include "http/feed.h"
 #include "http/guard.h"
 #include "http/idle.h"
+#include "http/linger.h"
 #include "http/park.h"
 #include "http/query.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "http/session.h"
+#include "http/tally.h"
 #include "registry/registry.h"
 
 enum {
@@ -72,6 +74,9 @@ struct http {
         struct idle idle;
         struct sessions sessions;
         struct feed feed;
+        struct lingering linger;
+        struct tally peers;
+        atomic_llong bodies; /* bytes of them that are held */
         int64_t started_us, started_mono_us;
         atomic_bool stopping;
         counter answers[HTTP_CLASSES]; /* by class of their status */
@@ -84,7 +89,8 @@ struct request {
         struct listener *listener;
         struct http *http;
         struct MHD_Connection *conn;
-        struct connection *connection; /* may be NULL */
+        struct connection *connection; /* NULL: it was not read through a wire */
+        unsigned nth;                  /* request of its connection */
         atomic_int refs;
         atomic_uint events;
         int64_t begun_us;
@@ -93,7 +99,6 @@ struct request {
         bool begun;
         struct head head;
         char *target;
-        const char *target_at; /* where libmicrohttpd has it */
         const struct route *route;
         struct match match;
         struct query query;
@@ -107,6 +112,7 @@ struct request {
 
         /* Waiting. */
         bool handled, pending, patient;
+        struct tally_entry *place; /* among those who wait for an exit or for output */
         struct ticket ticket;
         void (*then)(struct request *r);
         struct parked parked;
@@ -133,6 +139,10 @@ enum MHD_Result request_body(struct request *r, const char *data, size_t *n);
 enum MHD_Result request_go_on(struct request *r);
 /** The connection is through with it. Drops the connection's reference. */
 void request_end(struct request *r);
+
+/** Be one of those who wait for an exit or for output, until the request ends. Returns 0, also when it is one
+ * already, or -1: ERR_TOO_MANY, ERR_TRY_AGAIN. */
+int request_admit(struct request *r, struct err *e);
 
 /** Bring events. @r must be kept alive by the caller. */
 void request_wake(struct request *r, unsigned events);

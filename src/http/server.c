@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include <microhttpd.h>
@@ -14,11 +15,12 @@
 #include "base/log.h"
 #include "http/document.h"
 #include "http/request.h"
+#include "http/tap.h"
 
 enum {
-        CONNECTIONS_MAX = 32768, /* of one listener; the limit on open files comes first */
-        IDLE_SECONDS_MAX = 60,   /* a connection on which nothing moves, and that is not suspended */
-        LAST_WORDS_US = 500000,  /* for the answers to those who were woken last */
+        STALL_SECONDS_MAX = 60, /* a connection on which nothing moves, and that is not suspended */
+        POOL_BYTES_MIN = 32768, /* memory of libmicrohttpd for a connection */
+        LAST_WORDS_US = 500000, /* for the answers to those who were woken last */
 };
 
 /* -------------------------------------------------------------------- what libmicrohttpd calls */
@@ -55,17 +57,31 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **context,
         *context = NULL;
 }
 
+/* Whether the client may still be sending: to close at once could cost him the answer. */
+static bool is_sending(const struct connection *c)
+{
+        int unread = 0;
+
+        return !c->wire.ended && (!wire_is_between(&c->wire) || (!ioctl(c->fd, FIONREAD, &unread) && unread));
+}
+
 static void on_connection(void *cls, struct MHD_Connection *conn, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
         struct listener *l = cls;
+        int fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        struct connection *c;
 
-        if (what == MHD_CONNECTION_NOTIFY_STARTED)
-                *context = idle_accepted(
-                        &l->http->idle,
-                        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-        else
-                idle_closed(&l->http->idle, *context);
+        if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+                *context = tap_find(fd);
+                if (*context)
+                        idle_enter(*context, IDLE_HEAD);
+                return;
+        }
+        c = tap_take(fd);
+        if (c && (is_sending(c) || atomic_load(&c->wire.late)))
+                linger_keep(&l->http->linger, fd, atomic_load(&c->wire.late));
+        accept_forget(l->http, c);
 }
 
 /* What is not decoded cannot be decoded wrongly. */
@@ -97,9 +113,26 @@ static void on_panic(void *cls, const char *file, unsigned int line, const char 
 
 /* ------------------------------------------------------------------------------------- starting */
 
+/* Our own deadlines come first. */
+static unsigned stall_seconds(const struct limits *l)
+{
+        int64_t longest = l->head_us > l->body_us ? l->head_us : l->body_us;
+
+        return (unsigned)(longest / CLOCK_US_PER_S) + STALL_SECONDS_MAX;
+}
+
+/* A head, what is made of it, and the head of the answer. */
+static size_t pool_bytes(const struct limits *l)
+{
+        size_t n = (size_t)l->head_bytes * 2;
+
+        return n > POOL_BYTES_MIN ? n : POOL_BYTES_MIN;
+}
+
 /* One thread, which the acceptor brings its connections. */
 static struct MHD_Daemon *start_daemon(struct listener *l)
 {
+        const struct limits *limits = &l->http->config.limits;
         const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                                MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
 
@@ -107,7 +140,8 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
                                 NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, l, MHD_OPTION_NOTIFY_COMPLETED,
                                 on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
                                 MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX,
+                                MHD_OPTION_CONNECTION_TIMEOUT, stall_seconds(limits),
+                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(limits),
                                 MHD_OPTION_CONNECTION_LIMIT, l->connections_max, MHD_OPTION_END);
 }
 
@@ -118,7 +152,7 @@ static int start_listener(struct http *h, int fd, const char *host, struct err *
 
         *l = (struct listener){.http = h,
                                .fd = fd,
-                               .connections_max = (unsigned)(CONNECTIONS_MAX / threads),
+                               .connections_max = (unsigned)(h->config.limits.connections / threads),
                                .guard = {.is_unix = !host, .host = host}};
         l->daemons = calloc((size_t)threads, sizeof(*l->daemons));
         if (!l->daemons)
@@ -164,12 +198,14 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         h->started_us = clock_now_us();
         h->started_mono_us = clock_mono_us();
         init_quiet(h);
-        idle_init(&h->idle);
+        idle_init(&h->idle, &h->config.limits);
+        tally_init(&h->peers);
         init_sessions(h);
+        h->park.epoll_fd = h->park.stop_fd = h->feed.wake_fd = -1;
         MHD_set_panic_func(on_panic, NULL);
         document_keep_no_secrets();
-        if (park_open(&h->park, &h->idle, e) < 0 || feed_open(&h->feed, c->registry, e) < 0 ||
-            start_listener(h, c->unix_fd, NULL, e) < 0 ||
+        if (linger_begin(&h->linger, e) < 0 || park_open(&h->park, &h->idle, &h->config.limits, e) < 0 ||
+            feed_open(&h->feed, c->registry, e) < 0 || start_listener(h, c->unix_fd, NULL, e) < 0 ||
             (c->tcp_fd >= 0 && start_listener(h, c->tcp_fd, c->host, e) < 0) ||
             accept_begin(&h->acceptor, h, e) < 0) {
                 http_stop(h, 0);
@@ -215,9 +251,11 @@ void http_stop(struct http *h, int64_t grace_us)
                 stop_listener(&h->listeners[i]);
         feed_close(&h->feed);
         park_done(&h->park);
+        linger_end(&h->linger);
         pthread_cond_destroy(&h->quiet);
         idle_done(&h->idle);
         sessions_done(&h->sessions);
+        tally_done(&h->peers);
         pthread_mutex_destroy(&h->lock);
         free(h);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "http/limits.h"
 #include "logs/logs.h"
 #include "registry/registry.h"
 
@@ -33,6 +34,7 @@ struct http_config {
         const char *policy; /* the file that says as whom processes may run; NULL: there is none */
         uint32_t restarts;  /* of creched under this creche-init */
         int threads;        /* per listener */
+        struct limits limits;
 };
 
 /** Serve. ERR_INTERNAL when libmicrohttpd cannot. */

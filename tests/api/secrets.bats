@@ -48,7 +48,7 @@ send_everything() {
   refused_with 422 "$(start_of other-under-the-key)" --header 'Idempotency-Key: one'
   TOKEN=$CANARY-token refused_with 401 "$(start_of token)"
   # So far from the beginning of its memory that the next requests do not overwrite it.
-  refused_with 422 '{}' --header "Far: $(head -c 20000 /dev/zero | tr '\0' a)$CANARY-far"
+  refused_with 422 '{}' --header "Far: $(head -c 12000 /dev/zero | tr '\0' a)$CANARY-far"
   TOKEN=creche-1-$CANARY refused_with 401 "$(start_of authkey)"
   api_status POST /v1/processes/1/start "{\"secrets\": {\"A\": \"$CANARY-again\"}}" >>"$ANSWERS"
   assert_equal "$STATUS" 409

@@ -118,6 +118,28 @@ test('a path that is not declared is answered with 404', async () => {
     assert.equal(checkError(await creche.request('GET', path)).json.code, 'not_found', path);
 });
 
+test('what is wrong with the bytes of a request is answered as it is declared for any error', async () => {
+  const wrong = {
+    expectation_failed: { headers: { Expect: 'nothing' } },
+    header_too_large: { headers: { 'X-Large': 'x'.repeat(32768) } },
+  };
+
+  for (const op of operations)
+    for (const [code, options] of Object.entries(wrong)) {
+      const answer = await creche.request(op.method, op.path.replace(/\{.*?\}/, '1'), options);
+
+      assert.equal(checkError(answer).json.code, code, op.id);
+    }
+});
+
+test('a large body that nobody asked for is answered as it is declared for any error', async () => {
+  for (const op of operations.filter((o) => !o.limit && !Object.keys(o.content).length)) {
+    const answer = await creche.request(op.method, op.path.replace(/\{.*?\}/, '1'), { body: 'x'.repeat(262145) });
+
+    assert.equal(checkError(answer).json.code, 'too_large', op.id);
+  }
+});
+
 test('HEAD is answered as GET is, without the body', async () => {
   for (const op of operations.filter((o) => o.method === 'GET' && o.id !== 'current_process' && o.id !== 'parent_process')) {
     const path = op.path.replace('{id}', await world.ended());

@@ -178,8 +178,24 @@ const COMMON = {
   still_running: onProcess('running'),
 };
 
-/* Operations on a server whose database, or whose disk, is out of order. */
-export const ON_OTHERS = { unavailable: 'outage', insufficient_storage: 'full' };
+/* Operations on a server whose database, or whose disk, is out of order, or where nobody may wait any more. */
+export const ON_OTHERS = { unavailable: 'outage', insufficient_storage: 'full', too_many: 'crowded' };
+
+/* What makes an operation wait that need not. */
+const WAITING = {
+  get_process: { query: '?wait=10' },
+  read_logs: { query: '?follow=1' },
+  write_stdin: { body: Buffer.alloc(1 << 18), type: 'application/octet-stream' },
+};
+
+/* Where nothing can be started any more, an operation is about what there was before. */
+export function optionsOnOther(name, op, id) {
+  if (name === 'crowded')
+    return op.id === 'join_processes' ? { json: { ids: [id] } } : WAITING[op.id];
+  if (name === 'full' && op.id === 'update_process')
+    return { json: { nice: 1 } };
+  return op.isJson ? { json: op.example } : {};
+}
 
 const OWN = {
   create_process: {

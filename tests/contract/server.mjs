@@ -90,8 +90,9 @@ function send(options, body) {
 }
 
 export class Creche {
-  /* @under: a command that runs creched, with {} for its state directory. @listen: another address, or 'none'. */
-  static async start({ under = [], listen } = {}) {
+  /* @under: a command that runs creched, with {} for its state directory. @listen: another address, or 'none'.
+   * @options of creched. */
+  static async start({ under = [], listen, options = [] } = {}) {
     const creche = new Creche();
 
     creche.directory = mkdtempSync(join(tmpdir(), 'creche-contract.'));
@@ -99,15 +100,15 @@ export class Creche {
     creche.socket = join(creche.directory, 's');
     creche.port = await freePort();
     creche.listen = listen ?? `127.0.0.1:${creche.port}`;
-    await creche.begin(under.map((word) => word.replaceAll('{}', creche.state)));
+    await creche.begin(under.map((word) => word.replaceAll('{}', creche.state)), options);
     creche.token = creche.file('token').trim();
     return creche;
   }
 
-  async begin(under) {
+  async begin(under, options) {
     const stderr = openSync(join(this.directory, 'stderr'), 'a');
     const [command, ...args] = [...under, join(BUILD, 'creched'), '--state-dir', this.state, '--socket', this.socket,
-      '--listen', this.listen];
+      '--listen', this.listen, ...options];
 
     this.main = spawn(command, args,
       { env: { PATH: process.env.PATH, HOME: this.directory }, stdio: ['ignore', 'pipe', stderr] });

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { openSync, writeSync, closeSync, rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { check, operations } from './document.mjs';
-import { ELSEWHERE, ON_OTHERS, World, recipe } from './recipes.mjs';
+import { ELSEWHERE, ON_OTHERS, World, optionsOnOther, recipe } from './recipes.mjs';
 import { Creche, until } from './server.mjs';
 
 /* ------------------------------------------------------------------------------------------ the servers */
@@ -59,7 +59,27 @@ async function full() {
   return creche;
 }
 
-const start = { main: Creche.start, outage, full };
+/* A creched whose operator waits as often as he may. */
+async function crowded() {
+  const creche = await Creche.start({ options: ['--max-caller-parked', '1'] });
+
+  creche.initial = await new World(creche).running({ stdin: 'pipe' });
+  const join = async () => creche.request('POST', `/v1/processes/${creche.initial}/join`);
+  const waiting = (async () => {
+    while ((await join()).status === 429)
+      ; /* whoever looks whether somebody waits has come first */
+  })();
+
+  await until(async () => (await creche.request('GET', `/v1/processes/${creche.initial}?wait=0.001`)).status === 429,
+    'somebody waits');
+  creche.mend = async () => {
+    await creche.endJobs();
+    await waiting;
+  };
+  return creche;
+}
+
+const start = { main: Creche.start, outage, full, crowded };
 const servers = {};
 
 async function world(name) {
@@ -78,12 +98,11 @@ after(async () => {
 
 /* -------------------------------------------------------------------------------------------- the tests */
 
-/* Where nothing can be started any more, an operation is about what there was before. */
 async function askOther(name, op) {
   const there = await world(name);
-  const options = op.isJson ? { json: name === 'full' && op.id === 'update_process' ? { nice: 1 } : op.example } : {};
+  const id = there.creche.initial;
 
-  return there.call(op, { id: there.creche.initial, ...options });
+  return there.call(op, { id, ...optionsOnOther(name, op, id) });
 }
 
 for (const op of operations)
@@ -94,7 +113,7 @@ for (const op of operations)
 
     test(`${op.id} ${status} ${code ?? ''}`.trim(), { skip }, async () => {
       assert.ok(make || other, 'nobody knows how to get this answer: recipes.mjs');
-      const answer = check(op, other ? await askOther(other, op) : await make(await world('main'), op));
+      const answer = check(op, make ? await make(await world('main'), op) : await askOther(other, op));
 
       const given = answer.status < 400 ? '' : answer.json.code;
 

@@ -29,7 +29,19 @@ static const char *const variables[] = {"HOME",
                                         "CRECHE_LISTEN",
                                         "CRECHE_STOP_TIMEOUT",
                                         "CRECHE_LOG_BUDGET",
-                                        "CRECHE_LOG_LEVEL"};
+                                        "CRECHE_LOG_LEVEL",
+                                        "CRECHE_USER",
+                                        "CRECHE_POLICY",
+                                        "CRECHE_HEADER_TIMEOUT",
+                                        "CRECHE_BODY_TIMEOUT",
+                                        "CRECHE_STREAM_TIMEOUT",
+                                        "CRECHE_MAX_HEADER",
+                                        "CRECHE_MAX_BODY",
+                                        "CRECHE_MAX_BODIES",
+                                        "CRECHE_MAX_CONNECTIONS",
+                                        "CRECHE_MAX_PEER_CONNECTIONS",
+                                        "CRECHE_MAX_PARKED",
+                                        "CRECHE_MAX_CALLER_PARKED"};
 
 enum { VARIABLES = sizeof(variables) / sizeof(variables[0]) };
 
@@ -61,6 +73,15 @@ static int read_lines(struct input *in, char *argv[ARGS_MAX + 2])
         return argc;
 }
 
+static void check_limits(const struct config *c)
+{
+        for (int i = 0; i < SETTINGS; i++) {
+                const int64_t *v = (const int64_t *)((const char *)&c->limits + settings[i].at);
+
+                REQUIRE(settings[i].set || (*v >= settings[i].min && *v <= settings[i].max));
+        }
+}
+
 static void check_config(const struct config *c)
 {
         const char *colon = strrchr(c->listen, ':');
@@ -72,6 +93,7 @@ static void check_config(const struct config *c)
                                 strtol(colon + 1, NULL, 10) <= 65535));
         REQUIRE(c->stop_timeout_us >= -1 && c->log_budget >= 65536);
         REQUIRE((unsigned)c->log_level <= 3);
+        check_limits(c);
 }
 
 /* What was understood, said in options, is understood in the same way. */

@@ -1,38 +1,108 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/test_idle.c: connections on which nothing is served. */
+/* tests/unit/test_idle.c: how long a connection is waited for. */
 #include <sys/socket.h>
 
 #include "http/idle.h"
 #include "test.h"
 
-static bool is_shut(int fd)
+static const struct limits NO_TIME = {.head_bytes = 1024};
+static const struct limits LIMITS = LIMITS_DEFAULT;
+
+/* A connection and its client. */
+struct rig {
+        struct idle idle;
+        struct connection *connection;
+        int pair[2];
+};
+
+static void rig_init(struct rig *r, const struct limits *limits)
+{
+        idle_init(&r->idle, limits);
+        CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, r->pair), 0);
+        r->connection = idle_accepted(&r->idle, r->pair[0], true, limits);
+        CHECK(r->connection != NULL);
+}
+
+static void rig_done(struct rig *r)
+{
+        idle_closed(r->connection);
+        idle_done(&r->idle);
+        close(r->pair[0]);
+        close(r->pair[1]);
+}
+
+/* Whether the server's side reads the end. */
+static bool is_cut(const struct rig *r)
 {
         char c;
 
-        return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+        return recvfrom(r->pair[0], &c, 1, MSG_DONTWAIT | MSG_PEEK, NULL, NULL) == 0;
 }
 
-TEST(a_connection_that_is_idle_for_too_long_is_shut_down)
+TEST(a_connection_that_takes_too_long_is_cut_off)
 {
-        struct idle idle;
-        struct connection *c;
-        int pair[2];
+        struct rig r;
 
-        idle_init(&idle);
-        CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-        c = idle_accepted(&idle, pair[0]);
-        idle_sweep(&idle, 1000000);
-        CHECK(!is_shut(pair[1]));
-        idle_leave(&idle, c);
-        idle_sweep(&idle, -1);
-        CHECK(!is_shut(pair[1]));
-        idle_enter(&idle, c);
-        idle_sweep(&idle, -1);
-        CHECK(is_shut(pair[1]));
-        idle_closed(&idle, c);
-        idle_done(&idle);
-        close(pair[0]);
-        close(pair[1]);
+        rig_init(&r, &NO_TIME);
+        idle_sweep(&r.idle);
+        CHECK(!is_cut(&r));
+        idle_enter(r.connection, IDLE_HEAD);
+        idle_leave(r.connection);
+        idle_sweep(&r.idle);
+        CHECK(!is_cut(&r));
+        idle_enter(r.connection, IDLE_BODY);
+        idle_sweep(&r.idle);
+        CHECK(is_cut(&r));
+        rig_done(&r);
+}
+
+TEST(each_phase_has_a_time_of_its_own)
+{
+        struct rig r;
+
+        rig_init(&r, &NO_TIME);
+        idle_enter(r.connection, IDLE_QUIET);
+        idle_sweep(&r.idle);
+        CHECK(!is_cut(&r));
+        idle_enter(r.connection, IDLE_HEAD);
+        idle_sweep(&r.idle);
+        CHECK(is_cut(&r));
+        rig_done(&r);
+}
+
+TEST(the_first_byte_of_a_head_begins_its_time)
+{
+        struct rig r;
+        char room[64];
+
+        rig_init(&r, &LIMITS);
+        idle_enter(r.connection, IDLE_QUIET);
+        CHECK_INT(idle_read(r.connection, room, sizeof(room)), -1);
+        CHECK_INT(r.connection->phase, IDLE_QUIET);
+        CHECK_INT(write(r.pair[1], "G", 1), 1);
+        CHECK_INT(idle_read(r.connection, room, sizeof(room)), -1);
+        CHECK_INT(r.connection->phase, IDLE_HEAD);
+        rig_done(&r);
+}
+
+TEST(to_make_room_the_oldest_of_a_listener_are_cut_off)
+{
+        struct rig a, b;
+
+        rig_init(&a, &LIMITS);
+        rig_init(&b, &LIMITS);
+        /* Both in one. */
+        a.connection->idle = &b.idle;
+        idle_enter(a.connection, IDLE_QUIET);
+        idle_enter(b.connection, IDLE_QUIET);
+        idle_evict(&b.idle, false, 0, 1);
+        CHECK(!is_cut(&a) && !is_cut(&b));
+        idle_evict(&b.idle, true, 1000000000, 1);
+        CHECK(!is_cut(&a) && !is_cut(&b));
+        idle_evict(&b.idle, true, 0, 1);
+        CHECK(is_cut(&a) && !is_cut(&b));
+        rig_done(&a);
+        rig_done(&b);
 }
 
 TEST_MAIN("idle")

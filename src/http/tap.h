@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* http/tap.h
+ * How libmicrohttpd is made to read through a wire.
+ *
+ * It calls recv() of the C library and can be told of no other function. A program's own function goes before
+ * that of a library, so the recv() here is what libmicrohttpd calls: for a socket that has been put here it is
+ * wire_read(), for all others the kernel's. Should it ever read in another way, wires would stay silent, and
+ * request_head() refuses what no wire has seen.
+ *
+ * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
+ */
+#ifndef CRECHE_HTTP_TAP_H
+#define CRECHE_HTTP_TAP_H
+
+#include <stdbool.h>
+
+struct connection;
+
+/** Read @fd through the wire of @c from now on. False: the number of @fd is too large. */
+bool tap_put(int fd, struct connection *c);
+/** Who reads @fd; NULL: nobody. */
+struct connection *tap_find(int fd);
+/** No more. Returns who it was. */
+struct connection *tap_take(int fd);
+
+#endif
