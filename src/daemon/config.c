@@ -193,7 +193,7 @@ static const struct setting settings[] = {
          "of each listener, 16 to 524288; open files may set a lower bound (32768)",
          LIMIT(connections, BETWEEN(16, 524288))},
         {"max-peer-connections", "CRECHE_MAX_PEER_CONNECTIONS", "N",
-         "of one address, or of one user on the unix socket (16384)",
+         "of one address, or of one other user on the unix socket (16384)",
          LIMIT(peer_connections, BETWEEN(1, 524288))},
         {"max-parked", "CRECHE_MAX_PARKED", "N",
          "requests that wait for an exit or for output; at most 3/4 of --max-connections (16384)",

@@ -20,7 +20,7 @@
 enum {
         FILES_SPARE = 32,    /* for the daemon's own work: databases, pidfds, logs that are read */
         FILES_OPERATOR = 64, /* for the unix socket, however many come by TCP */
-        EVICT_UNIX = 8,
+        EVICT_UNIX = 64,
         NAP_MS = 50,
 };
 
@@ -29,37 +29,49 @@ enum {
 
 #define SAY_AGAIN_US (60 * CLOCK_US_PER_S)
 
-/* The next daemon of @l that has room; NULL: all are full. */
-static struct MHD_Daemon *choose(struct listener *l)
+/* Whether there is room for one more. libmicrohttpd counts a connection only when its thread has got it, and 0.9.75
+ * waits for itself for ever when it finds that there is one too many: so its own limit is never reached. */
+static bool has_room(struct listener *l)
 {
-        for (size_t i = 0; i < l->daemons_n; i++) {
-                struct MHD_Daemon *d = l->daemons[l->next++ % l->daemons_n];
-
-                if (MHD_get_daemon_info(d, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections <
-                    l->connections_max)
-                        return d;
-        }
-        return NULL;
+        return atomic_load(&l->connections) < l->http->config.limits.connections &&
+               !fd_is_short(l->guard.is_unix ? FILES_SPARE : FILES_SPARE + FILES_OPERATOR);
 }
 
-/* Who connects: "uid 0", "192.0.2.7". */
-static void name_peer(int fd, const struct sockaddr *from, socklen_t n, char *out, size_t size)
+/* The user behind a unix socket. */
+static uid_t user_of(int fd)
 {
         struct ucred peer = {.uid = (uid_t)-1};
-        socklen_t peer_n = sizeof(peer);
+        socklen_t n = sizeof(peer);
 
-        if (from->sa_family != AF_UNIX &&
-            !getnameinfo(from, n, out, (socklen_t)size, NULL, 0, NI_NUMERICHOST))
-                return;
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_n);
-        snprintf(out, size, "uid %u", (unsigned)peer.uid);
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
+        return peer.uid;
 }
 
-void accept_forget(struct http *h, struct connection *c)
+/* Count a connection for whoever it is of, "uid 7" or "192.0.2.7". Operators on the unix socket are not limited: with
+ * many connections of theirs, all waiting, there must be room for one that ends that. NULL: he has too many. */
+static struct tally_entry *count_peer(struct listener *l, int fd, const struct sockaddr *from, socklen_t n)
+{
+        int64_t max = l->http->config.limits.peer_connections;
+        char peer[TALLY_KEY_MAX] = "?";
+        uid_t uid;
+
+        if (l->guard.is_unix) {
+                uid = user_of(fd);
+                snprintf(peer, sizeof(peer), "uid %u", (unsigned)uid);
+                if (uid == 0 || uid == geteuid())
+                        max = INT64_MAX;
+        } else {
+                getnameinfo(from, n, peer, sizeof(peer), NULL, 0, NI_NUMERICHOST);
+        }
+        return tally_enter(&l->http->peers, peer, max);
+}
+
+void accept_forget(struct listener *l, struct connection *c)
 {
         if (!c)
                 return;
-        tally_leave(&h->peers, c->peer);
+        atomic_fetch_sub(&l->connections, 1);
+        tally_leave(&l->http->peers, c->peer);
         idle_closed(c);
 }
 
@@ -74,16 +86,18 @@ static void refuse(struct http *h, int fd)
 }
 
 /* Hand @fd to libmicrohttpd, which closes it also when it fails. */
-static void hand_over(struct listener *l, struct MHD_Daemon *d, int fd, struct connection *c,
-                      const struct sockaddr *from, socklen_t n)
+static void hand_over(struct listener *l, int fd, struct connection *c, const struct sockaddr *from,
+                      socklen_t n)
 {
+        struct MHD_Daemon *d = l->daemons[l->next++ % l->daemons_n];
+
         /* One that libmicrohttpd has closed without a word. */
-        accept_forget(l->http, tap_take(fd));
+        accept_forget(l, tap_take(fd));
         if (!tap_put(fd, c)) {
                 close(fd);
-                accept_forget(l->http, c);
+                accept_forget(l, c);
         } else if (MHD_add_connection(d, fd, from, n) != MHD_YES) {
-                accept_forget(l->http, tap_take(fd));
+                accept_forget(l, tap_take(fd));
         }
 }
 
@@ -93,26 +107,25 @@ static int take(struct listener *l)
         struct http *h = l->http;
         struct sockaddr_storage from;
         socklen_t n = sizeof(from);
-        struct MHD_Daemon *d = choose(l);
         struct connection *c;
-        char peer[TALLY_KEY_MAX];
         int fd;
 
-        if (!d || fd_is_short(l->guard.is_unix ? FILES_SPARE : FILES_SPARE + FILES_OPERATOR))
+        if (!has_room(l))
                 return -1;
         fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
                 return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? -1 : 1;
-        name_peer(fd, (struct sockaddr *)&from, n, peer, sizeof(peer));
         c = idle_accepted(&h->idle, fd, l->guard.is_unix, &h->config.limits);
         if (c)
-                c->peer = tally_enter(&h->peers, peer, h->config.limits.peer_connections);
+                atomic_fetch_add(&l->connections, 1);
+        if (c)
+                c->peer = count_peer(l, fd, (struct sockaddr *)&from, n);
         if (c && c->peer) {
-                hand_over(l, d, fd, c, (struct sockaddr *)&from, n);
+                hand_over(l, fd, c, (struct sockaddr *)&from, n);
                 return 0;
         }
         refuse(h, fd);
-        accept_forget(h, c);
+        accept_forget(l, c);
         return 0;
 }
 

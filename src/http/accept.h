@@ -20,6 +20,7 @@
 
 struct connection;
 struct http;
+struct listener;
 
 struct acceptor {
         struct http *http;
@@ -33,7 +34,7 @@ int accept_begin(struct acceptor *a, struct http *h, struct err *e);
 /** Take no more: who comes now waits at the socket for the next daemon. May be called twice, or alone. */
 void accept_end(struct acceptor *a);
 
-/** Release what a connection that is no more has held. @c may be NULL. From any thread. */
-void accept_forget(struct http *h, struct connection *c);
+/** Release what a connection of @l that is no more has held. @c may be NULL. From any thread. */
+void accept_forget(struct listener *l, struct connection *c);
 
 #endif

@@ -17,7 +17,7 @@ struct limits {
         int64_t body_bytes;   /* of a body that is not streamed */
         int64_t bodies_bytes; /* of all bodies that are held in memory; a quarter is kept for the unix socket */
         int64_t connections;      /* of each listener */
-        int64_t peer_connections; /* of one uid on the unix socket, of one address on TCP */
+        int64_t peer_connections; /* of one address on TCP, of one uid on the unix socket, operators' excepted */
         int64_t parked;           /* requests that wait for an exit or for output */
         int64_t caller_parked;    /* the same of one caller */
 };

@@ -26,6 +26,8 @@ static void answer(struct request *r, int status, struct MHD_Response *response)
 {
         r->response = response;
         r->status = status;
+        if (r->connection && wire_is_last(&r->connection->wire, r->nth))
+                reply_header(r, "Connection", "close");
 }
 
 static void answer_buffer(struct request *r, int status, void *bytes, size_t n,
@@ -136,8 +138,6 @@ static void answer_problem(struct request *r, const struct err *e, const char *p
         /* A problem that memory ran out for is one without a body. */
         answer_json(r, status, &body);
         strbuf_done(&body);
-        if (r->connection && wire_verdict(&r->connection->wire, r->nth))
-                reply_header(r, "Connection", "close");
         if (status == MHD_HTTP_UNAUTHORIZED)
                 reply_header(r, "WWW-Authenticate", "Bearer realm=\"creche\"");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)

@@ -59,7 +59,7 @@ struct listener {
         int fd;                      /* borrowed */
         struct MHD_Daemon **daemons; /* one a thread */
         size_t daemons_n, next;      /* next: whose turn it is, the acceptor's */
-        unsigned connections_max;    /* of each */
+        atomic_llong connections;
 };
 
 enum { HTTP_CLASSES = 5 /* 1xx to 5xx */ };

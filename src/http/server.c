@@ -81,7 +81,7 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
         c = tap_take(fd);
         if (c && (is_sending(c) || atomic_load(&c->wire.late)))
                 linger_keep(&l->http->linger, fd, atomic_load(&c->wire.late));
-        accept_forget(l->http, c);
+        accept_forget(l, c);
 }
 
 /* What is not decoded cannot be decoded wrongly. */
@@ -136,13 +136,13 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
         const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                                MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
 
-        return MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_message,
-                                NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, l, MHD_OPTION_NOTIFY_COMPLETED,
-                                on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-                                MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-                                MHD_OPTION_CONNECTION_TIMEOUT, stall_seconds(limits),
-                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(limits),
-                                MHD_OPTION_CONNECTION_LIMIT, l->connections_max, MHD_OPTION_END);
+        return MHD_start_daemon(
+                flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
+                MHD_OPTION_URI_LOG_CALLBACK, on_target, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+                NULL, MHD_OPTION_CONNECTION_TIMEOUT, stall_seconds(limits),
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(limits), MHD_OPTION_CONNECTION_LIMIT,
+                (unsigned)limits->connections * 2, MHD_OPTION_END);
 }
 
 static int start_listener(struct http *h, int fd, const char *host, struct err *e)
@@ -150,10 +150,7 @@ static int start_listener(struct http *h, int fd, const char *host, struct err *
         int threads = h->config.threads > 0 ? h->config.threads : 1;
         struct listener *l = &h->listeners[h->listeners_n];
 
-        *l = (struct listener){.http = h,
-                               .fd = fd,
-                               .connections_max = (unsigned)(h->config.limits.connections / threads),
-                               .guard = {.is_unix = !host, .host = host}};
+        *l = (struct listener){.http = h, .fd = fd, .guard = {.is_unix = !host, .host = host}};
         l->daemons = calloc((size_t)threads, sizeof(*l->daemons));
         if (!l->daemons)
                 return err_set(e, ERR_INTERNAL, ENOMEM, "HTTP server");

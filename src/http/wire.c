@@ -42,6 +42,11 @@ const struct err *wire_verdict(const struct wire *w, unsigned nth)
         return w->state == WIRE_CUT && nth == w->heads ? &w->err : NULL;
 }
 
+bool wire_is_last(const struct wire *w, unsigned nth)
+{
+        return nth == w->heads && (w->state == WIRE_CUT || (w->ended && wire_is_between(w)));
+}
+
 /* ------------------------------------------------------------------------------------- cutting */
 
 /* ->err is set: what is not ready is dropped, and what is missing put in its place. */
@@ -175,6 +180,16 @@ static int note_coding(struct wire *w, const char *s, size_t n, struct err *e)
         return 0;
 }
 
+/* libmicrohttpd takes blanks behind a value for a part of it. @end: of the line. */
+static void drop_blanks(struct wire *w, const struct field *f, const char *end)
+{
+        const char *value_end = f->value + f->value_n;
+        size_t n = (size_t)(end - value_end);
+
+        drop(w, (size_t)(value_end - (w->buf + w->ready)), n);
+        w->seen -= n;
+}
+
 static int check_header(struct wire *w, char *s, size_t n, struct err *e)
 {
         struct field f;
@@ -183,6 +198,7 @@ static int check_header(struct wire *w, char *s, size_t n, struct err *e)
                 return err_set(e, ERR_HEAD_TOO_LARGE, 0, "more than %d headers", WIRE_HEADERS_MAX);
         if (field_parse(s, n, &f, e) < 0)
                 return -1;
+        drop_blanks(w, &f, s + n);
         if (field_is(&f, "Content-Length"))
                 return note_length(w, f.value, f.value_n, e);
         if (field_is(&f, "Transfer-Encoding"))

@@ -83,6 +83,10 @@ static inline bool wire_is_between(const struct wire *w)
         return w->state == WIRE_HEAD && !w->len;
 }
 
+/** Whether it is known that no request comes behind the one number @nth. The reader may not be woken again to see
+ * the end. */
+bool wire_is_last(const struct wire *w, unsigned nth);
+
 /** Why the request number @nth (from 1) was cut. NULL: it was not. */
 const struct err *wire_verdict(const struct wire *w, unsigned nth);
 

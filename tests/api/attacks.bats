@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # What no client of good will sends: each gets a problem document of the right class, nothing is started, the server
-# lives on, and its memory stays what it was. The bytes are in attacks.py, what holds on and lets go in holders.py.
+# lives on, and its memory stays what it was. The bytes are in attacks.py; those who hold on and push in are in siege.bats.
 
 # helper.bash sets STATUS, BODY, PARENT and AUTHKEY.
 # shellcheck disable=SC2153
@@ -77,4 +77,71 @@ attack() { # GROUP...
 
 @test "who sends 64 MiB unasked gets to read why it is refused" {
   attack large_bodies
+}
+
+@test "SQL, shell, path and format characters in each query parameter do no harm" {
+  attack poison
+  assert_equal "$(sql 'SELECT count(*) FROM process WHERE id < 0')" 0
+}
+
+@test "numbers that are huge, negative or none in each query parameter are refused, or mean what they say" {
+  attack numbers
+}
+
+@test "a query parameter that is repeated or unknown is refused" {
+  attack repeated
+}
+
+@test "a body that is deep, doubled, no UTF-8 or wraps around starts nothing" {
+  attack bodies
+}
+
+@test "a token that is forged, cut off, doubled or of another scheme opens nothing" {
+  attack tokens
+}
+
+@test "what is unusual and right is served" {
+  attack oddities
+}
+
+@test "a name with SQL and markup in it is a name" {
+  local name id
+
+  for name in "'); DROP TABLE process; --" '<script>alert(1)</script>' '%s%n' "' OR ''='" $'a\nb' '../../etc'; do
+    id=$(create_process "$(jq -cn --arg name "$name" '{argv: ["true"], name: $name, start: false, labels: {"a": $name}}')")
+    assert_equal "$(field "$id" .name)" "$name"
+    assert_equal "$(api GET "/v1/processes?name=$(jq -rn --arg name "$name" '$name | @uri')" | ids)" "[$id]"
+    assert_equal "$(api GET "/v1/processes?label=a%3D$(jq -rn --arg name "$name" '$name | @uri')" | ids)" "[$id]"
+    api DELETE "/v1/processes/$id"
+  done
+  BEFORE=$(fingerprint)
+}
+
+@test "the output of a process is text to a browser, whatever is in it" {
+  local id
+
+  id=$(ended_with_output '<html><script>alert(1)</script>')
+  BEFORE=$(fingerprint)
+  api_status GET "/v1/processes/$id/logs" >/dev/null
+  assert_equal "$BODY" '<html><script>alert(1)</script>'
+  assert_match "$(response_header content-type)" '^text/plain'
+  assert_equal "$(response_header x-content-type-options) $(response_header cache-control)" 'nosniff no-store'
+}
+
+ended_with_output() { # TEXT
+  local id
+
+  id=$(start_process printf %s "$1") && exitcode_of "$id" >/dev/null && printf '%s' "$id"
+}
+
+@test "a thousand ranges and a bad range get the whole log" {
+  local id range
+
+  id=$(ended_with_output 0123456789)
+  BEFORE=$(fingerprint)
+  range=bytes=$(seq -s , -f '%g-%g' 0 999 | cut -c 1-12000)
+  for range in "$range" bytes=9-0 bytes=-99999999999999999999 bytes=0-0,0-0,0-0 nonsense; do
+    api_status GET "/v1/processes/$id/logs" '' --header "Range: $range" >/dev/null
+    assert_equal "$STATUS $BODY" '200 0123456789' || fail "$range"
+  done
 }

@@ -65,18 +65,19 @@ class Client:
     """One connection, by 'tcp' or by 'unix'."""
 
     def __init__(self, via='tcp'):
-        if via == 'unix':
-            self.socket = socket.socket(socket.AF_UNIX)
-            address = os.environ['CRECHE_SOCKET']
-        else:
-            self.socket = socket.socket()
-            name, port = host().rsplit(':', 1)
-            address = (name, int(port))
+        self.socket = socket.socket(socket.AF_UNIX if via == 'unix' else socket.AF_INET)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(address)
+        self.socket.connect(self.address(via))
         if via != 'unix':
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b''
+
+    @staticmethod
+    def address(via):
+        if via == 'unix':
+            return os.environ['CRECHE_SOCKET']
+        name, port = host().rsplit(':', 1)
+        return name, int(port)
 
     def __enter__(self):
         return self

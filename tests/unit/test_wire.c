@@ -78,7 +78,7 @@ TEST(a_good_request_comes_out_as_it_came_in)
         const char *const good[] = {
                 "GET / HTTP/1.1\r\n\r\n",
                 "GET http://x/ HTTP/1.0\r\nHost: x\r\n\r\n",
-                HEAD "content-length:\t2 \r\n\r\n{}",
+                HEAD "content-length:\t2\r\n\r\n{}",
                 HEAD "Content-Length: 2\r\n\r\n{}GET / HTTP/1.1\r\n\r\n",
                 HEAD "Transfer-Encoding: Chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
         };
@@ -167,6 +167,13 @@ TEST(a_query_and_cookies_are_hidden)
                   ERR_NONE);
 }
 
+TEST(blanks_behind_a_value_are_dropped)
+{
+        CHECK_INT(heard(HEAD "X: \t \r\nContent-Length: 2 \t\r\n\r\n{}",
+                        HEAD "X: \t \r\nContent-Length: 2\r\n\r\n{}"),
+                  ERR_NONE);
+}
+
 TEST(a_bad_head_is_replaced_by_one_of_ours)
 {
         CHECK_INT(heard("GET /\r\n", SUBSTITUTE), ERR_BAD_REQUEST);
@@ -232,6 +239,18 @@ TEST(the_verdict_is_about_the_last_request_only)
         hear(r, ROOM);
         CHECK_NULL(wire_verdict(&r->wire, 1));
         CHECK(wire_verdict(&r->wire, 2) != NULL);
+        rig_free(r);
+}
+
+TEST(the_last_request_of_who_sends_no_more_is_known)
+{
+        struct rig *r = rig();
+
+        say(r, "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", 36);
+        shutdown(r->client, SHUT_WR);
+        hear(r, ROOM);
+        CHECK(!wire_is_last(&r->wire, 1));
+        CHECK(wire_is_last(&r->wire, 2));
         rig_free(r);
 }
 

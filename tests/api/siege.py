@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Clients that hold on, push in or let go: tests/api/siege.py NAME [ARGUMENT...]
+
+Each checks what it is answered, and fails with a message.
+"""
+
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+from raw import TIMEOUT, Broken, Client, head, host, post
+
+GOOD = b'GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n'
+OTHER_UID = 5
+TELL = b'POST /v1/processes HTTP/1.1\r\n'
+
+
+def good():
+    return GOOD % host().encode()
+
+
+def must(condition, text):
+    if not condition:
+        raise Broken(text)
+
+
+def trickle(client, start, drop):
+    """Sends @start, then one byte every 50 ms until an answer is there; returns it."""
+    client.send(start)
+    deadline = time.monotonic() + TIMEOUT
+    client.socket.settimeout(0.05)
+    while time.monotonic() < deadline:
+        try:
+            data = client.socket.recv(65536, socket.MSG_PEEK)
+        except TimeoutError:
+            client.send(drop)
+            continue
+        must(data, 'closed without an answer')
+        client.socket.settimeout(TIMEOUT)
+        return client.answer()
+    raise Broken('still taken after a long while')
+
+
+def late(answer):
+    must(answer.status == 408, f'{answer.status} {answer.body!r}')
+    must(answer.problem() == 'request_timeout', answer.body)
+
+
+def slow_heads():
+    """With --header-timeout of a second at most."""
+    for via in ('tcp', 'unix'):
+        for start, drop in ((b'G', b'E'), (b'GET /healthz HTTP/1.1\r\nX: ', b'y'), (good() + b'GET', b'T')):
+            with Client(via) as client:
+                if start.startswith(good()):
+                    client.send(good())
+                    must(client.answer().status == 200, 'the first request')
+                    start = start.removeprefix(good())
+                late(trickle(client, start, drop))
+                must(client.is_closed(), 'it goes on')
+        with Client(via) as client:
+            client.send(b'GET /healthz HTT')
+            late(client.answer())
+        with Client(via) as client:
+            must(client.is_closed(), 'something was said to who said nothing')
+
+
+def slow_bodies():
+    """With --body-timeout of a second at most."""
+    for via in ('tcp', 'unix'):
+        for start, drop in ((post(b'{', 'Content-Length: 200000'), b' '),
+                            (post(b'', 'Transfer-Encoding: chunked'), b'1\r\n \r\n'),
+                            (post(b'30000\r\n', 'Transfer-Encoding: chunked'), b' '),
+                            (post(b'2\r\n{}', 'Transfer-Encoding: chunked'), b''),
+                            (head('POST /nowhere HTTP/1.1', 'Content-Length: 200000'), b' '),
+                            (head('GET /v1/info HTTP/1.1', 'Content-Length: 200000'), b' ')):
+            with Client(via) as client:
+                answer = trickle(client, start, drop)
+                if b'/nowhere' in start:
+                    must(answer.status in (404, 408), answer.status)
+                else:
+                    late(answer)
+                must(client.is_closed(), 'it goes on')
+
+
+def slow_stream(process):
+    """With --stream-timeout of a second at most. @process reads."""
+    for via in ('tcp', 'unix'):
+        with Client(via) as client:
+            client.send(head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Transfer-Encoding: chunked'))
+            for _ in range(30):
+                must(client.send(b'1\r\nx\r\n'), 'cut off while it sent')
+                time.sleep(0.1)
+            client.send(b'0\r\n\r\n')
+            must(client.answer().status == 204, 'a stream that goes on was cut off')
+        with Client(via) as client:
+            client.send(head(f'PUT /v1/processes/{process}/stdin?eof=1 HTTP/1.1', 'Transfer-Encoding: chunked') + b'1\r\nx\r\n')
+            late(client.answer())
+
+
+def halves(process):
+    """Clients that send no more, and would read the answer."""
+    for via in ('tcp', 'unix'):
+        for data, status in ((good(), 200), (good()[:-2], 400), (good()[:10], 400), (post(b'{', 'Content-Length: 20'), 400),
+                             (post(b'5\r\n{}', 'Transfer-Encoding: chunked'), 400),
+                             (head(f'PUT /v1/processes/{process}/stdin?eof=1 HTTP/1.1', 'Content-Length: 20') + b'half', 400),
+                             (head(f'PUT /v1/processes/{process}/stdin?eof=1 HTTP/1.1', 'Transfer-Encoding: chunked') + b'9\r\nhalf', 400)):
+            with Client(via) as client:
+                client.send(data)
+                client.end()
+                answer = client.answer()
+                must(answer.status == status, f'{data!r}: {answer.status} {answer.body!r}')
+                must(client.is_closed(), f'{data!r}: it goes on')
+
+
+def resets(process):
+    """Clients that break off, at any byte."""
+    asked = (head(), post(b'{"argv": ["tr', 'Content-Length: 18'), post(b'9\r\n{"ar', 'Transfer-Encoding: chunked'),
+             head(f'POST /v1/processes/{process}/join HTTP/1.1', 'Content-Length: 0'), head('GET /openapi.json HTTP/1.1'),
+             head(f'GET /v1/processes/{process}/logs?follow=1 HTTP/1.1'),
+             head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Content-Length: 1000000') + b'x' * 200)
+    for via in ('tcp', 'unix'):
+        for data in asked:
+            for n in list(range(0, len(data), 9)) + [len(data)]:
+                with Client(via) as client:
+                    client.send(data[:n])
+                    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+
+
+def pipelines():
+    """A thousand requests at once are answered in their order, and the last, a bad one, too."""
+    for via in ('tcp', 'unix'):
+        with Client(via) as client:
+            asked = b''.join(head(f'GET /v1/processes/{i} HTTP/1.1') for i in range(700001, 701001))
+            thread = threading.Thread(target=client.send, args=(asked + b'GET / HTTP/3.0\r\n\r\n' + TELL,))
+            thread.start()
+            for i in range(700001, 701001):
+                answer = client.answer()
+                must(answer.status == 404 and str(i).encode() in answer.body, f'{i}: {answer.status} {answer.body!r}')
+            must(client.answer().status == 505, 'the last')
+            must(client.is_closed(), 'it goes on')
+            thread.join()
+
+
+def deaf():
+    """A hundred clients that ask for much and read nothing."""
+    clients = [Client(('tcp', 'unix')[i % 2]) for i in range(100)]
+    for client in clients:
+        client.socket.setblocking(False)
+        try:
+            client.socket.send(head('GET /openapi.json HTTP/1.1') * 200)
+        except BlockingIOError:
+            pass
+    with Client('unix') as operator:
+        operator.send(head())
+        must(operator.answer().status == 200, 'the operator is not served')
+    for client in clients:
+        client.socket.close()
+
+
+def too_many_of_one(n):
+    """With --max-peer-connections @n, which nobody else uses. On the unix socket as another user."""
+    for via in ('tcp', 'unix') if os.geteuid() == 0 else ('tcp',):
+        if via == 'unix':
+            os.seteuid(OTHER_UID)
+        clients = [Client(via) for _ in range(int(n))]
+        with Client(via) as client:
+            client.send(good())
+            answer = client.answer()
+            must(answer.status == 429 and answer.problem() == 'too_many', f'{answer.status} {answer.body!r}')
+            must(client.is_closed(), 'it goes on')
+        for client in clients:
+            client.send(head())
+            must(client.answer().status == 200, 'who was there before is not served')
+        clients.pop().socket.close()
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            with Client(via) as client:
+                client.send(head())
+                if client.answer().status == 200:
+                    break
+            must(time.monotonic() < deadline, 'the place of who left stays taken')
+        for client in clients:
+            client.socket.close()
+
+
+def join(process, via='tcp'):
+    client = Client(via)
+    asked = head(f'POST /v1/processes/{process}/join HTTP/1.1', 'Content-Length: 0')
+    client.send(asked)
+    return client
+
+
+def is_parked(client):
+    client.socket.settimeout(0.3)
+    try:
+        client.socket.recv(1, socket.MSG_PEEK)
+        return False
+    except TimeoutError:
+        return True
+    finally:
+        client.socket.settimeout(TIMEOUT)
+
+
+def too_many_waiting(process, n, status):
+    """After @n that wait for @process the next one is refused with @status, until one leaves."""
+    for via in ('tcp', 'unix'):
+        waiting = [join(process, via) for _ in range(int(n))]
+        must(all(is_parked(client) for client in waiting), 'one of those was refused')
+        for path in (f'POST /v1/processes/{process}/join', f'GET /v1/processes/{process}/logs?follow=1',
+                     f'GET /v1/processes/{process}?wait=60'):
+            with Client(via) as client:
+                client.send(head(f'{path} HTTP/1.1', 'Content-Length: 0'))
+                answer = client.answer()
+                must(answer.status == int(status), f'{path}: {answer.status} {answer.body!r}')
+                answer.problem()
+        waiting.pop().socket.close()
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            waiting.append(join(process, via))
+            if is_parked(waiting[-1]):
+                break
+            waiting.pop().socket.close()
+            must(time.monotonic() < deadline, 'the place of who left stays taken')
+        # Nobody else notices.
+        with Client('unix') as operator:
+            operator.send(head())
+            must(operator.answer().status == 200, 'the operator is not served')
+        for client in waiting:
+            client.socket.close()
+        while not all_left(process):
+            must(time.monotonic() < deadline + TIMEOUT, 'those who left still wait')
+
+
+def all_left(process):
+    """Whether one can wait again."""
+    with join(process) as client:
+        return is_parked(client)
+
+
+def too_many_bodies(n):
+    """With --max-bodies @n."""
+    clients = [Client() for _ in range(20)]
+    for client in clients:
+        client.send(post(b' ' * (int(n) // 10), f'Content-Length: {int(n) // 10 + 1}'))
+    refused = 0
+    for client in clients:
+        if not is_parked(client):
+            refused += 1
+            answer = client.answer()
+            must(answer.status == 503 and answer.problem() == 'try_again', f'{answer.status} {answer.body!r}')
+    # Refusals wait for the end of the body.
+    for client in clients:
+        client.send(b' ')
+    statuses = sorted(client.answer().status for client in clients)
+    must(statuses == [400] * 7 + [503] * 13, f'{statuses}')
+    with Client('unix') as operator:
+        operator.send(post(b'{}', 'Content-Length: 2'))
+        must(operator.answer().status == 422, 'what was refused is still counted')
+
+
+def crowd_in(via, n):
+    """@n that connect and say nothing, whether they get in or not."""
+    clients = []
+    for _ in range(n):
+        clients.append(socket.socket(socket.AF_UNIX if via == 'unix' else socket.AF_INET))
+        clients[-1].setblocking(False)
+        try:
+            clients[-1].connect(Client.address(via))
+        except BlockingIOError:
+            pass
+    return clients
+
+
+def operator_is_served():
+    for _ in range(5):
+        with Client('unix') as operator:
+            operator.send(head())
+            must(operator.answer().status == 200, 'the operator is not served')
+
+
+def operator_first(crowd, process):
+    """Whoever crowds in by TCP and by the unix socket, an operator is served."""
+    joiners = [join(process, via) for via in ('tcp', 'unix') for _ in range(10)]
+    clients = crowd_in('tcp', int(crowd)) + crowd_in('unix', int(crowd))
+    operator_is_served()
+    must(all(is_parked(client) for client in joiners), 'one who waits was cut off')
+    for client in clients + [joiner.socket for joiner in joiners]:
+        client.close()
+
+
+def tcp_crowd(crowd):
+    clients = crowd_in('tcp', int(crowd))
+    operator_is_served()
+    for client in clients:
+        client.close()
+
+
+def run(name, *arguments):
+    globals()[name](*arguments)
+
+
+if __name__ == '__main__':
+    try:
+        run(*sys.argv[1:])
+    except (Broken, ValueError, KeyError, OSError) as e:
+        sys.exit(f'{sys.argv[1]}: {type(e).__name__}: {e}')
