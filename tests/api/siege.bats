@@ -111,7 +111,7 @@ files_are_at_most() { # N
 @test "an operator is served at once while clients by TCP take all files" {
   begin
   prlimit --pid "$DAEMON" --nofile=300:
-  siege tcp_crowd 400
+  siege tcp_crowd 400 "$ID"
 }
 
 @test "each limit is an option, refuses what it cannot be, and is told by info" {

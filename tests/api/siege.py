@@ -205,11 +205,21 @@ def is_parked(client):
         client.socket.settimeout(TIMEOUT)
 
 
+def wait_for_place(process, via):
+    """Joins, again and again until it is let in; who left a moment ago may still be counted."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        client = join(process, via)
+        if is_parked(client):
+            return client
+        client.socket.close()
+        must(time.monotonic() < deadline, 'the place of who left stays taken')
+
+
 def too_many_waiting(process, n, status):
     """After @n that wait for @process the next one is refused with @status, until one leaves."""
     for via in ('tcp', 'unix'):
-        waiting = [join(process, via) for _ in range(int(n))]
-        must(all(is_parked(client) for client in waiting), 'one of those was refused')
+        waiting = [wait_for_place(process, via) for _ in range(int(n))]
         for path in (f'POST /v1/processes/{process}/join', f'GET /v1/processes/{process}/logs?follow=1',
                      f'GET /v1/processes/{process}?wait=60'):
             with Client(via) as client:
@@ -218,27 +228,10 @@ def too_many_waiting(process, n, status):
                 must(answer.status == int(status), f'{path}: {answer.status} {answer.body!r}')
                 answer.problem()
         waiting.pop().socket.close()
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            waiting.append(join(process, via))
-            if is_parked(waiting[-1]):
-                break
-            waiting.pop().socket.close()
-            must(time.monotonic() < deadline, 'the place of who left stays taken')
-        # Nobody else notices.
-        with Client('unix') as operator:
-            operator.send(head())
-            must(operator.answer().status == 200, 'the operator is not served')
+        waiting.append(wait_for_place(process, via))
+        operator_is_served()
         for client in waiting:
             client.socket.close()
-        while not all_left(process):
-            must(time.monotonic() < deadline + TIMEOUT, 'those who left still wait')
-
-
-def all_left(process):
-    """Whether one can wait again."""
-    with join(process) as client:
-        return is_parked(client)
 
 
 def too_many_bodies(n):
@@ -292,11 +285,12 @@ def operator_first(crowd, process):
         client.close()
 
 
-def tcp_crowd(crowd):
-    clients = crowd_in('tcp', int(crowd))
+def tcp_crowd(crowd, process):
+    """As many as there is room for, and more, wait for @process and do not go away."""
+    joiners = [join(process) for _ in range(int(crowd))]
     operator_is_served()
-    for client in clients:
-        client.close()
+    for client in joiners:
+        client.socket.close()
 
 
 def run(name, *arguments):
