@@ -27,6 +27,9 @@ enum {
 /* Connections that are only kept open stand in the way of others no longer than this. */
 #define IDLE_MAX_US (5 * CLOCK_US_PER_S)
 
+/* The same on the unix socket: time enough for a head to come. */
+#define IDLE_UNIX_US (CLOCK_US_PER_S / 4)
+
 #define SAY_AGAIN_US (60 * CLOCK_US_PER_S)
 
 /* Whether there is room for one more. libmicrohttpd counts a connection only when its thread has got it, and 0.9.75
@@ -146,32 +149,34 @@ static void make_room(struct listener *l, int64_t *said_us)
 {
         say_no_room(said_us);
         if (l->guard.is_unix)
-                idle_evict(&l->http->idle, true, 0, EVICT_UNIX);
+                idle_evict(&l->http->idle, true, IDLE_UNIX_US, EVICT_UNIX);
         else
                 idle_evict(&l->http->idle, false, IDLE_MAX_US, UINT_MAX);
 }
 
-/* Listen to those for whom there is room; to the others again after a nap. */
+/* Listen to those for whom there is room; to the others again when their nap is over. */
 static void *acceptor_main(void *arg)
 {
         struct acceptor *a = arg;
         struct http *h = a->http;
-        struct pollfd polled[3] = {{.fd = a->stop_fd, .events = POLLIN}};
-        int64_t said_us = -SAY_AGAIN_US;
-        int nap = -1;
+        struct pollfd polled[3] = {{.fd = a->stop_fd, .events = POLLIN}, {.fd = -1}, {.fd = -1}};
+        int64_t said_us = -SAY_AGAIN_US, until_us[2] = {0, 0};
+        int nap = 0;
 
         pthread_setname_np(pthread_self(), "creche-accept");
-        for (size_t i = 0; i < h->listeners_n; i++)
-                polled[1 + i] = (struct pollfd){.fd = h->listeners[i].fd, .events = POLLIN};
         while (poll(polled, 1 + h->listeners_n, nap) < 0 || !polled[0].revents) {
+                int64_t now = clock_mono_us();
+
                 nap = -1;
                 for (size_t i = 0; i < h->listeners_n; i++) {
                         struct listener *l = &h->listeners[i];
-                        bool room = polled[1 + i].fd >= 0 && (!polled[1 + i].revents || take(l) >= 0);
 
-                        if (polled[1 + i].fd >= 0 && !room)
+                        if (polled[1 + i].fd >= 0 && polled[1 + i].revents && take(l) < 0) {
                                 make_room(l, &said_us);
-                        polled[1 + i].fd = room || polled[1 + i].fd < 0 ? l->fd : -1;
+                                until_us[i] = now + NAP_MS * INT64_C(1000);
+                        }
+                        polled[1 + i] =
+                                (struct pollfd){.fd = now < until_us[i] ? -1 : l->fd, .events = POLLIN};
                         if (polled[1 + i].fd < 0)
                                 nap = NAP_MS;
                 }
