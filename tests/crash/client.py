@@ -5,7 +5,7 @@ import json
 import socket
 import time
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 NO_ANSWER = (503, 507)  # later, perhaps
 
 

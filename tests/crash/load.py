@@ -42,7 +42,7 @@ class Load:
         """Each client ends what it has begun: nothing is left running."""
         self._stopping.set()
         for thread in self._threads:
-            thread.join(timeout=180)
+            thread.join(timeout=300)
             if thread.is_alive():
                 self.wrong.append("a client is still waiting for an answer")
 

@@ -16,7 +16,7 @@ from client import Broken, Client, Stuck
 from powercut import private_mounts, run, why_not
 from server import is_dead, kill, reap_orphans, wait_for
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
 

@@ -14,7 +14,7 @@ import time
 
 from client import Broken, Client, Refused
 
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 
 def parent_and_name(pid):
