@@ -101,6 +101,11 @@ void feed_close(struct feed *f)
                 poke(f);
                 pthread_join(f->thread, NULL);
         }
+        f->running = false;
+}
+
+void feed_done(struct feed *f)
+{
         closep(&f->wake_fd);
         pthread_mutex_destroy(&f->lock);
 }

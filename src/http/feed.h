@@ -8,7 +8,7 @@
  *
  * A stream joins before it looks for the first time: what is committed later wakes it.
  *
- * Threads: feed_open() and feed_close() from main, the others from any.
+ * Threads: feed_open(), feed_close() and feed_done() from main, the others from any.
  */
 #ifndef CRECHE_HTTP_FEED_H
 #define CRECHE_HTTP_FEED_H
@@ -45,8 +45,10 @@ struct feed_stream {
 
 /** Start the thread. @registry may be NULL. ERR_INTERNAL. */
 int feed_open(struct feed *f, struct registry *registry, struct err *e);
-/** End the thread. Nobody follows any more. */
+/** End the thread: nobody is woken any more. Streams can still leave. */
 void feed_close(struct feed *f);
+/** The last stream has left. */
+void feed_done(struct feed *f);
 
 /** @s->request follows from now on: REQUEST_MORE and REQUEST_BEAT. ERR_TOO_MANY: its caller has FEED_STREAMS_MAX. */
 int feed_join(struct feed *f, struct feed_stream *s, struct err *e);

@@ -247,7 +247,9 @@ void http_stop(struct http *h, int64_t grace_us)
         for (size_t i = 0; i < h->listeners_n; i++)
                 stop_listener(&h->listeners[i]);
         feed_close(&h->feed);
+        /* Its thread may have been the last to hold the request of a stream. */
         park_done(&h->park);
+        feed_done(&h->feed);
         linger_end(&h->linger);
         pthread_cond_destroy(&h->quiet);
         idle_done(&h->idle);

@@ -311,7 +311,9 @@ static bool begin_piece(struct wire *w, const char *before, size_t gone)
                 err_set(&w->err, ERR_TRY_AGAIN, ENOMEM, "a chunk");
                 return false;
         }
-        memmove(w->buf + w->ready + n, w->buf + w->ready + gone, w->len - w->ready - gone);
+        /* Mostly the line is as we write it: many small chunks do not move all that follows, each. */
+        if (n != gone)
+                memmove(w->buf + w->ready + n, w->buf + w->ready + gone, w->len - w->ready - gone);
         memcpy(w->buf + w->ready, line, n);
         w->len += n - gone;
         w->ready += n;

@@ -334,7 +334,7 @@ rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
   [[ -z ${SAN:-} ]] || bound=200000 # a sanitizer keeps what was freed for a while
   ((grown < bound)) || fail "unread streams cost $grown kB"
   # Another caller has streams of its own.
-  assert_match "$(MAX_TIME=1 tcp GET /v1/events "${SSE[@]}" 2>/dev/null)" '^retry: '
+  assert_match "$(MAX_TIME=3 tcp GET /v1/events "${SSE[@]}" 2>/dev/null)" '^retry: '
   input=${STREAMS[1]}
   exec {input}>&-
   wait_until is_served
@@ -351,12 +351,12 @@ print(*{s.recv(12).decode() for s in streams}, flush=True)
 sys.stdin.read()'
 
 is_refused() {
-  MAX_TIME=1 api_status GET /v1/events '' "${SSE[@]}" >/dev/null || :
+  MAX_TIME=10 api_status GET /v1/events '' "${SSE[@]}" >/dev/null || :
   [[ $STATUS == 429 && $(jq -r .code <<<"$BODY") == too_many ]]
 }
 
 is_served() {
-  [[ $(MAX_TIME=0.5 http_code GET /v1/events "${SSE[@]}" || :) == 200 ]]
+  [[ $(MAX_TIME=2 http_code GET /v1/events "${SSE[@]}" || :) == 200 ]]
 }
 
 feed_switches() { # PID
