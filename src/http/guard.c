@@ -203,7 +203,7 @@ static int check_origin(const struct head *h, struct err *e)
 
         if (h->headers[HEADER_ORIGIN].n > 1 || h->headers[HEADER_SEC_FETCH_SITE].n > 1)
                 return err_set(e, ERR_BAD_REQUEST, 0, "more than one origin");
-        if (site && (!strcasecmp(site, "cross-site") || !strcasecmp(site, "same-site")))
+        if (site && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
                 return err_set(e, ERR_CROSS_ORIGIN, 0, "a page of another site may not call this server");
         /* The Host has been found to be ours, so its own pages are those of the same origin. */
         if (origin && (!host || strncasecmp(origin, "http://", 7) != 0 || strcasecmp(origin + 7, host) != 0))

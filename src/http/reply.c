@@ -177,6 +177,10 @@ void reply_stream(struct request *r, const char *type, uint64_t size, MHD_Conten
                   void *state)
 {
         answer(r, MHD_HTTP_OK, MHD_create_response_from_callback(size, STREAM_BLOCK, reader, state, NULL));
+        /* libmicrohttpd 0.9.75 ends the chunks of an answer to HEAD, which has none: the client would take that end for
+         * the beginning of the next answer. */
+        if (r->response && size == MHD_SIZE_UNKNOWN && !strcmp(r->head.method, "HEAD"))
+                MHD_set_response_options(r->response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
         reply_header(r, "Content-Type", type);
 }
 

@@ -343,7 +343,8 @@ static int check_body(const struct request *r, struct err *e)
 
         if (body == ROUTE_BODY_REQUIRED && !r->body.len)
                 return err_set_at(e, ERR_MALFORMED, "", "the body is empty");
-        if (r->body.len && body != ROUTE_BODY_NONE && !is_json(head_get(&r->head, HEADER_CONTENT_TYPE)))
+        if (r->body.len && body != ROUTE_BODY_NONE &&
+            (r->head.headers[HEADER_CONTENT_TYPE].n > 1 || !is_json(head_get(&r->head, HEADER_CONTENT_TYPE))))
                 return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE, 0, "the body is not application/json");
         return 0;
 }

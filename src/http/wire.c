@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 
 #include "base/secret.h"
 #include "http/field.h"
 
 enum {
-        READ_FIRST = 4096,
+        READ_MAX = 4096,
+        BLANKS_MAX = 4,    /* empty lines before a request */
         PIECE_MAX = 65536, /* of a chunk: no more than that has to be made up when it is cut */
         CHUNK_LINE_MAX = 256,
         FILL_MAX = 1024 * 1024, /* of a body that does not come: more is not worth an answer */
@@ -114,10 +116,10 @@ static void drop(struct wire *w, size_t at, size_t n)
 /* Make room for some more. */
 static bool grow(struct wire *w)
 {
-        size_t size = w->size ? w->size * 2 : READ_FIRST;
+        size_t size = w->size ? w->size * 2 : READ_MAX;
         char *buf;
 
-        if (w->size - w->len >= READ_FIRST / 2)
+        if (w->size - w->len >= READ_MAX / 2)
                 return true;
         buf = secret_grow(w->buf, w->size, size);
         if (!buf)
@@ -230,7 +232,7 @@ static int end_head(struct wire *w, struct err *e)
         w->ready += w->seen;
         w->left = w->lengths ? w->length : 0;
         w->state = w->codings ? WIRE_CHUNK_SIZE : w->left ? WIRE_BODY : WIRE_HEAD;
-        w->lines = w->lengths = w->codings = 0;
+        w->lines = w->lengths = w->codings = w->blanks = 0;
         w->line = w->seen = 0;
         w->heads++;
         return 0;
@@ -259,9 +261,14 @@ static bool read_head(struct wire *w)
                 return false;
         }
         if (!n && w->lines)
-                return end_head(w, &w->err) == 0;
-        /* An empty line before a request is what old clients send behind a body. */
+                return check_size(w, w->seen, &w->err) == 0 && end_head(w, &w->err) == 0;
+        /* An empty line before a request is what old clients send behind a body. Who sends nothing else would keep
+         * the reader for himself. */
         if (!n) {
+                if (w->blanks++ == BLANKS_MAX) {
+                        err_set(&w->err, ERR_BAD_REQUEST, 0, "too many empty lines before a request");
+                        return false;
+                }
                 drop(w, 0, w->seen);
                 w->seen = 0;
                 return true;
@@ -307,7 +314,7 @@ static bool begin_piece(struct wire *w, const char *before, size_t gone)
         uint64_t left = w->rest < PIECE_MAX ? w->rest : PIECE_MAX;
         size_t n = (size_t)snprintf(line, sizeof(line), "%s%llx\r\n", before, (unsigned long long)left);
 
-        if (!grow(w)) {
+        if (n > gone && !grow(w)) {
                 err_set(&w->err, ERR_TRY_AGAIN, ENOMEM, "a chunk");
                 return false;
         }
@@ -427,8 +434,9 @@ static size_t deliver(struct wire *w, char *out, size_t n)
         return done + more;
 }
 
-/* Read from @fd: the data of a body straight into @out, all else into ->buf to be checked. *done grows by what
- * went to @out. Returns as recv(). */
+/* Read from @fd: the data of a body straight into @out, all else into ->buf to be checked, where each line that is
+ * written anew moves all that is behind it: so little at a time. *done grows by what went to @out. Returns as
+ * recv(). */
 static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
 {
         bool data = w->state == WIRE_BODY || w->state == WIRE_CHUNK_DATA;
@@ -439,7 +447,7 @@ static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
                         errno = ENOMEM;
                         return -1;
                 }
-                got = recvfrom(fd, w->buf + w->len, w->size - w->len, 0, NULL, NULL);
+                got = recvfrom(fd, w->buf + w->len, MIN(w->size - w->len, (size_t)READ_MAX), 0, NULL, NULL);
                 if (got > 0) {
                         w->len += (size_t)got;
                         check(w);

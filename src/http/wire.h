@@ -52,7 +52,7 @@ struct wire {
         size_t seen;         /* behind ->ready: how far that has been looked at */
         uint64_t left, rest; /* rest: of a chunk, behind the piece that is being handed on */
         /* The head that is coming in. */
-        unsigned lines, lengths, codings;
+        unsigned blanks, lines, lengths, codings; /* blanks: empty lines before it */
         uint64_t length;
         bool old; /* HTTP/1.0 */
         /* The end. */

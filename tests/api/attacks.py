@@ -69,6 +69,7 @@ GROUPS = {
         (400, CLOSE, line('GET /\x01 HTTP/1.1')),
         (400, STAY, line('GET /healthz#x HTTP/1.1')),
         (400, CLOSE, b'\r\n\r\n \r\n\r\n'),
+        (400, CLOSE, b'\r\n' * 500000),
         (505, CLOSE, line('GET /healthz HTTP/1.2')),
         (505, CLOSE, line('GET /healthz HTTP/1.9')),
         (505, CLOSE, line('GET /healthz HTTP/2.0')),
@@ -155,6 +156,7 @@ GROUPS = {
         (400, CLOSE, b'GET /healthz HTTP/1.1\rHost: x\r\r'),
         (400, CLOSE, b'GET /healthz HTTP/1.1\r\nHost: x\r\n\n'),
         (431, CLOSE, header(b'X: ' + b'y' * 16384)),
+        (431, CLOSE, header(b'X: ' + b'y' * (16384 - len(header(b'X: ')) + 1))),
         (431, CLOSE, header(b'y' * 20000 + b': x')),
         (431, CLOSE, header(b'X: ' + b'y' * 1000000)),
         (431, CLOSE, header(b'\r\n'.join(b'X: y' for _ in range(101)))),
@@ -175,6 +177,8 @@ GROUPS = {
         (403, STAY, head('GET /v1/info HTTP/1.1', 'Origin: http://example.com')),
         (403, STAY, head('GET /v1/info HTTP/1.1', 'Origin: null')),
         (403, STAY, head('GET /v1/info HTTP/1.1', 'Sec-Fetch-Site: cross-site')),
+        (403, STAY, head('GET /v1/info HTTP/1.1', 'Sec-Fetch-Site: "cross-site"')),
+        (403, STAY, head('GET /v1/info HTTP/1.1', 'Sec-Fetch-Site: nonsense')),
         (400, STAY, head('GET /v1/info HTTP/1.1', 'Origin: http://a', 'Origin: http://a')),
         (403, STAY, head('OPTIONS /v1/processes HTTP/1.1', 'Origin: http://example.com',
                          'Access-Control-Request-Method: POST')),
@@ -311,6 +315,7 @@ def bad_bodies():
         b'{"argv": ["tr\x00ue"]}', b'{"argv\\u0000": ["true"]}', b'{"argv": ["\\ud800"]}', b'\xef\xbb\xbf' + JSON, JSON + b'\x00', JSON + JSON,
         '{"argv": ["true"]}'.encode('utf-16'), '{"argv": ["true"]}'.encode('utf-32'), b'\x00' * 1000, b'', b' ' * 1000, b'argv=true',
         b'<argv>true</argv>'))
+    yield 415, STAY, sized(len(JSON), JSON, 'Content-Type: text/plain')
     yield from ((422, STAY, launch(**{name: value})) for name in ('user', 'group') for value in (
         4294967295, 4294967296, -1, 2 ** 64, '4294967295', '4294967296', '-1', '0x0', '', ' 0', '0 ', 'root\n', 'no\u0020such', 'a' * 300, [],
         {}, None, True, 0.0, '../root', "root'--"))
@@ -351,7 +356,7 @@ GROUPS |= {
         (200, STAY, header(b'X: \xe9\xff')),
         (422, STAY, sized('\t2 \t', b'{}')),
         (200, STAY, header(b'Cookie: ' + b'a=b;' * 3000)),
-        (200, STAY, header(b'X: ' + b'y' * 15000)),
+        (200, STAY, header(b'X: ' + b'y' * (16384 - len(header(b'X: '))))),
         (200, STAY, header(b'\r\n'.join(b'X-%d: y' % i for i in range(98)))),
         (200, STAY, header(b'Range: bytes=' + b','.join(b'%d-%d' % (i, i + 1) for i in range(1000)))),
         (200, STAY, header(b'If-None-Match: ' + b'"a", ' * 2000 + b'"a"')),

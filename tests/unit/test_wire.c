@@ -155,9 +155,31 @@ TEST(a_large_chunk_is_handed_on_in_pieces)
         rig_free(r);
 }
 
-TEST(one_empty_line_before_a_request_is_dropped)
+TEST(a_body_in_small_chunks_is_not_gathered)
+{
+        static const char chunk[] = {'0', '1', ';', 'a', '\r', '\n', ' ', '\r', '\n'};
+        char many[10000 * sizeof(chunk)];
+        struct rig *r = rig();
+
+        for (size_t i = 0; i < sizeof(many); i++)
+                many[i] = chunk[i % sizeof(chunk)];
+        say(r, HEAD "Transfer-Encoding: chunked\r\n\r\n", strlen(HEAD) + 30);
+        say(r, many, sizeof(many));
+        for (int i = 0; i < 8; i++) {
+                r->n = 0;
+                r->n = (size_t)wire_read(&r->wire, r->server, r->got, 4000);
+                CHECK(r->wire.size <= 16384);
+        }
+        rig_free(r);
+}
+
+TEST(an_empty_line_before_a_request_is_dropped_and_many_are_none)
 {
         CHECK_INT(heard("\r\nGET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"), ERR_NONE);
+        CHECK_INT(heard("\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+                        "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+                  ERR_NONE);
+        CHECK_INT(heard("\r\n\r\n\r\n\r\n\r\n", SUBSTITUTE), ERR_BAD_REQUEST);
 }
 
 TEST(a_query_and_cookies_are_hidden)
