@@ -187,7 +187,8 @@ static const struct setting settings[] = {
         {"max-body", "CRECHE_MAX_BODY", "BYTES", "of a JSON body, 1024 to 262144 (262144)",
          LIMIT(body_bytes, BETWEEN(1024, LIMITS_BODY_MAX))},
         {"max-bodies", "CRECHE_MAX_BODIES", "BYTES",
-         "of all bodies that are coming in, from 1024 on; a quarter is for the unix socket (67108864)",
+         "of all bodies that come in, and of large answers that go out; a quarter is for operators "
+         "(67108864)",
          LIMIT(bodies_bytes, BETWEEN(1024, INT64_C(1) << 40))},
         {"max-connections", "CRECHE_MAX_CONNECTIONS", "N",
          "of each listener, 16 to 524288; open files may set a lower bound (32768)",
@@ -196,7 +197,8 @@ static const struct setting settings[] = {
          "of one address, or of one other user on the unix socket (16384)",
          LIMIT(peer_connections, BETWEEN(1, 524288))},
         {"max-parked", "CRECHE_MAX_PARKED", "N",
-         "requests that wait for an exit or for output; at most 3/4 of --max-connections (16384)",
+         "requests that wait for an exit, output, events or more of a stdin; at most 3/4 of "
+         "--max-connections (16384)",
          LIMIT(parked, BETWEEN(1, 524288))},
         {"max-caller-parked", "CRECHE_MAX_CALLER_PARKED", "N", "the same, of one caller (12288)",
          LIMIT(caller_parked, BETWEEN(1, 524288))},

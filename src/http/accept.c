@@ -32,12 +32,16 @@ enum {
 
 #define SAY_AGAIN_US (60 * CLOCK_US_PER_S)
 
+bool accept_has_file(const struct listener *l)
+{
+        return !fd_is_short(l->guard.is_unix ? FILES_SPARE : FILES_SPARE + FILES_OPERATOR);
+}
+
 /* Whether there is room for one more. libmicrohttpd counts a connection only when its thread has got it, and 0.9.75
  * waits for itself for ever when it finds that there is one too many: so its own limit is never reached. */
 static bool has_room(struct listener *l)
 {
-        return atomic_load(&l->connections) < l->http->config.limits.connections &&
-               !fd_is_short(l->guard.is_unix ? FILES_SPARE : FILES_SPARE + FILES_OPERATOR);
+        return atomic_load(&l->connections) < l->http->config.limits.connections && accept_has_file(l);
 }
 
 /* The user behind a unix socket. */

@@ -34,6 +34,10 @@ int accept_begin(struct acceptor *a, struct http *h, struct err *e);
 /** Take no more: who comes now waits at the socket for the next daemon. May be called twice, or alone. */
 void accept_end(struct acceptor *a);
 
+/** Whether a client of @l may make the daemon open one more file: a connection, or what a request is about. From any
+ * thread. */
+bool accept_has_file(const struct listener *l);
+
 /** Release what a connection of @l that is no more has held. @c may be NULL. From any thread. */
 void accept_forget(struct listener *l, struct connection *c);
 

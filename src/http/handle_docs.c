@@ -2,6 +2,7 @@
 /* /openapi.json, and /docs, which shows it. The page holds no secret: everybody may have it, and it signs in. */
 #include "http/handle.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,16 +31,31 @@ static void reply_gzip(struct request *r, const struct asset *a)
         reply_header(r, "Content-Encoding", "gzip");
 }
 
-/* For the few who do not take gzip. */
-static void reply_plain(struct request *r, const struct asset *a)
+/* For the few who do not take gzip. It is unpacked once and kept: strangers may ask for it, on many connections, and
+ * not read the answers. */
+static const char *plain_of(enum asset_id id)
 {
-        struct strbuf plain = {0};
+        static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        static struct strbuf plain[ASSET_COUNT];
+        const struct asset *a = &assets[id];
+        bool is;
 
-        if (encoding_gunzip(a->gzip, a->gzip_n, a->size, &plain))
-                reply_text(r, a->type, &plain);
+        pthread_mutex_lock(&lock);
+        is = plain[id].len || encoding_gunzip(a->gzip, a->gzip_n, a->size, &plain[id]);
+        if (!is)
+                strbuf_done(&plain[id]);
+        pthread_mutex_unlock(&lock);
+        return is ? plain[id].s : NULL;
+}
+
+static void reply_plain(struct request *r, enum asset_id id)
+{
+        const char *plain = plain_of(id);
+
+        if (plain)
+                reply_bytes(r, assets[id].type, plain, assets[id].size);
         else
                 reply_refuse(r, ERR_INTERNAL, "out of memory");
-        strbuf_done(&plain);
 }
 
 static void reply_asset(struct request *r, enum asset_id id)
@@ -58,7 +74,7 @@ static void reply_asset(struct request *r, enum asset_id id)
         else if (gzip)
                 reply_gzip(r, a);
         else
-                reply_plain(r, a);
+                reply_plain(r, id);
         if (r->status >= 400)
                 return;
         reply_header(r, "ETag", etag);

@@ -284,7 +284,7 @@ static int begin_stream(struct request *r, struct events_request *q, struct err 
                 return -1;
         q->filter.limit = PAGE;
         q->stream.request = r;
-        if (feed_join(&r->http->feed, &q->stream, e) < 0)
+        if (request_admit(r, e) < 0 || feed_join(&r->http->feed, &q->stream, e) < 0)
                 return -1;
         q->following = true;
         if (find_place(r, &q->filter, e) < 0)

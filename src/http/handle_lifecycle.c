@@ -35,6 +35,15 @@ struct many {
         int64_t ids[];
 };
 
+/* Once, however often it is given: or a small request would get an answer of any size. */
+static void add_id(struct many *m, int64_t id)
+{
+        for (size_t i = 0; i < m->n; i++)
+                if (m->ids[i] == id)
+                        return;
+        m->ids[m->n++] = id;
+}
+
 static int read_ids(const json_t *doc, struct many **out, struct err *e)
 {
         const json_t *ids = json_object_get(doc, "ids");
@@ -49,14 +58,14 @@ static int read_ids(const json_t *doc, struct many **out, struct err *e)
         m = malloc(sizeof(*m) + n * sizeof(m->ids[0]));
         if (!m)
                 return handle_no_memory(e);
-        m->n = n;
+        m->n = 0;
         for (size_t i = 0; i < n; i++) {
                 const struct place item = {.up = &at, .index = i};
                 const json_t *id = json_array_get(ids, i);
 
                 if (!json_is_integer(id) || json_integer_value(id) < 1)
                         return place_refuse(&item, e, "must be a positive integer");
-                m->ids[i] = json_integer_value(id);
+                add_id(m, json_integer_value(id));
         }
         *out = TAKE_PTR(m);
         return 0;

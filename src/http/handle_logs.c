@@ -175,7 +175,8 @@ static void ignore(const struct process *p, void *arg)
 static int open_log(struct request *r, struct log_read *l, struct err *e)
 {
         if (read_query(&r->query, l, e) < 0 ||
-            registry_show(request_registry(r), &r->caller, r->id, ignore, NULL, e) < 0)
+            registry_show(request_registry(r), &r->caller, r->id, ignore, NULL, e) < 0 ||
+            request_spare_file(r, e) < 0)
                 return -1;
         l->fd = logs_open(l->logs, r->id, l->stream, e);
         return l->fd < 0 ? -1 : find_range(l, e);

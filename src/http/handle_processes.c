@@ -69,12 +69,17 @@ void handle_parent_process(struct request *r)
 
 /* ----------------------------------------------------------------------------------------- lists */
 
+/* A page ends behind the process with which it gets longer. */
+enum { PAGE_BYTES_MAX = 4 * 1024 * 1024 };
+
 /* A list that is asked for, and then being written. */
 struct list_request {
         struct request *request;
         struct process_filter filter;
+        bool pages; /* what is too long goes on behind a cursor */
         struct strbuf body;
         int64_t last; /* the id of the last that was written */
+        bool full;    /* no more are */
 };
 
 static void list_free(void *state)
@@ -103,6 +108,10 @@ static void add_one(const struct process *p, void *arg)
 {
         struct list_request *l = arg;
 
+        /* A process may have as much argv as a body. */
+        l->full = l->pages && l->body.len > PAGE_BYTES_MAX;
+        if (l->full)
+                return;
         if (l->last)
                 strbuf_char(&l->body, ',');
         reply_add_process(l->request, &l->body, p);
@@ -115,13 +124,14 @@ static void write_list(struct request *r)
         struct err e = {0};
         int more;
 
+        l->pages = true;
         strbuf_str(&l->body, "{\"processes\":[");
         more = registry_list(request_registry(r), &r->caller, &l->filter, add_one, l, &e);
         if (more < 0) {
                 reply_problem(r, &e);
                 return;
         }
-        handle_page_end(&l->body, l->last, more);
+        handle_page_end(&l->body, l->last, more || l->full);
         reply_json(r, MHD_HTTP_OK, &l->body);
 }
 

@@ -22,7 +22,8 @@ int open_write_stdin(struct request *r, struct err *e)
 {
         bool eof = false;
 
-        if (query_bool(&r->query, "eof", &eof, e) < 0)
+        if (query_bool(&r->query, "eof", &eof, e) < 0 || request_admit(r, e) < 0 ||
+            request_spare_file(r, e) < 0)
                 return -1;
         r->pipe_fd = registry_stdin(request_registry(r), &r->caller, r->id, e);
         if (r->pipe_fd < 0)

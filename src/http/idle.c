@@ -10,11 +10,15 @@ enum { TICK_MS_MIN = 20, TICK_MS_MAX = 1000 };
 
 #define QUIET_MAX_US (60 * CLOCK_US_PER_S)
 
+/* Whoever sends a body or reads an answer has something to lose: so long he is left alone in any case. */
+#define BUSY_MIN_US (5 * CLOCK_US_PER_S)
+
 void idle_init(struct idle *i, const struct limits *limits)
 {
         *i = (struct idle){.max_us = {[IDLE_QUIET] = QUIET_MAX_US,
                                       [IDLE_HEAD] = limits->head_us,
                                       [IDLE_BODY] = limits->body_us,
+                                      [IDLE_ANSWER] = INT64_MAX,
                                       [IDLE_STREAM] = limits->stream_us}};
         pthread_mutex_init(&i->lock, NULL);
         for (int p = 0; p < IDLE_PHASES; p++)
@@ -74,12 +78,12 @@ void idle_enter(struct connection *c, enum idle_phase phase)
 }
 
 /* It stays open, and its number with it, until idle_closed(), which needs the lock. To be shut down wakes its
- * reader. */
+ * reader, or its writer. */
 static void cut_off(struct connection *c)
 {
         list_remove(&c->link);
         wire_hurry(&c->wire);
-        shutdown(c->fd, SHUT_RD);
+        shutdown(c->fd, c->phase == IDLE_ANSWER ? SHUT_RDWR : SHUT_RD);
 }
 
 void idle_sweep(struct idle *i)
@@ -100,14 +104,14 @@ void idle_sweep(struct idle *i)
 
 void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n)
 {
-        int64_t before = clock_mono_us() - us;
+        int64_t now = clock_mono_us();
 
         pthread_mutex_lock(&i->lock);
-        for (int p = IDLE_QUIET; p <= IDLE_HEAD; p++)
+        for (int p = IDLE_QUIET; p <= IDLE_ANSWER; p++)
                 list_for_each_safe (pos, &i->connections[p]) {
                         struct connection *c = container_of(pos, struct connection, link);
 
-                        if (!n || c->since_us > before)
+                        if (!n || now - c->since_us < (p > IDLE_HEAD && us < BUSY_MIN_US ? BUSY_MIN_US : us))
                                 break;
                         if (c->is_unix != is_unix)
                                 continue;

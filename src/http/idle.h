@@ -22,6 +22,7 @@ enum idle_phase {
         IDLE_QUIET, /* kept open between two requests */
         IDLE_HEAD,
         IDLE_BODY,
+        IDLE_ANSWER, /* its answer to be read: no deadline, but it makes room */
         IDLE_STREAM, /* some more of a body that is streamed */
         IDLE_PHASES,
 };
@@ -63,7 +64,8 @@ void idle_enter(struct connection *c, enum idle_phase phase);
 
 /** Cut off whose time is over: libmicrohttpd reads the end, after what wire_verdict() has to say. */
 void idle_sweep(struct idle *i);
-/** Make room: cut off at most @n of one listener on which no request has come in for @us, the oldest first. */
+/** Make room: cut off at most @n of one listener that are quiet or bring a head for @us or longer, or bring a body or
+ * read an answer for some seconds; in this order, the oldest of each first. */
 void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n);
 /** How often to sweep, in milliseconds. */
 int idle_tick_ms(const struct idle *i);

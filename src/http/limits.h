@@ -10,15 +10,15 @@
 enum { LIMITS_BODY_MAX = 262144 }; /* bytes: no operation takes more JSON */
 
 struct limits {
-        int64_t head_us;      /* from the first byte of a head to its last */
-        int64_t body_us;      /* from the end of the head to that of a body that is not streamed */
-        int64_t stream_us;    /* without a byte of a body that is streamed */
-        int64_t head_bytes;   /* first line and headers together */
-        int64_t body_bytes;   /* of a body that is not streamed */
-        int64_t bodies_bytes; /* of all bodies that are held in memory; a quarter is kept for the unix socket */
+        int64_t head_us;          /* from the first byte of a head to its last */
+        int64_t body_us;          /* from the end of the head to that of a body that is not streamed */
+        int64_t stream_us;        /* without a byte of a body that is streamed */
+        int64_t head_bytes;       /* first line and headers together */
+        int64_t body_bytes;       /* of a body that is not streamed */
+        int64_t bodies_bytes;     /* of all bodies, and of all large answers; a quarter is for operators */
         int64_t connections;      /* of each listener */
         int64_t peer_connections; /* of one address on TCP, of one uid on the unix socket, operators' excepted */
-        int64_t parked;           /* requests that wait for an exit or for output */
+        int64_t parked;           /* requests that wait: for an exit, output, events, more of a stdin */
         int64_t caller_parked;    /* the same of one caller */
 };
 

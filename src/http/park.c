@@ -101,25 +101,27 @@ int park_open(struct park *p, struct idle *idle, const struct limits *limits, st
         return 0;
 }
 
-static int count_patient(struct park *p, int more)
+static int count_patient(struct park *p, int more, bool modest)
 {
+        int64_t max = limits_parked(p->limits);
         bool full;
 
+        max -= modest ? max / 4 : 0;
         pthread_mutex_lock(&p->lock);
-        full = more > 0 && p->patient >= limits_parked(p->limits);
+        full = more > 0 && p->patient >= max;
         if (!full)
                 p->patient += more;
         pthread_mutex_unlock(&p->lock);
         return full ? -1 : 0;
 }
 
-struct tally_entry *park_admit(struct park *p, const char *caller, struct err *e)
+struct tally_entry *park_admit(struct park *p, const char *caller, bool modest, struct err *e)
 {
         struct tally_entry *place = tally_enter(&p->callers, caller, p->limits->caller_parked);
 
         if (!place) {
                 err_set(e, ERR_TOO_MANY, 0, "%s waits for too much at once", caller);
-        } else if (count_patient(p, 1) < 0) {
+        } else if (count_patient(p, 1, modest) < 0) {
                 tally_leave(&p->callers, place);
                 place = NULL;
                 err_set(e, ERR_TRY_AGAIN, 0, "too many requests are waiting");
@@ -132,7 +134,7 @@ void park_dismiss(struct park *p, struct tally_entry *place)
         if (!place)
                 return;
         tally_leave(&p->callers, place);
-        count_patient(p, -1);
+        count_patient(p, -1, false);
 }
 
 /* Make more slots. */

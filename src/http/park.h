@@ -42,7 +42,7 @@ struct park {
         struct park_slot *slots;
         size_t slots_n, free_slot; /* free_slot: the first of a list; slots_n: none */
         size_t standing;           /* entered, and not yet resumed */
-        /* Those who wait for an exit or for output, suspended or just now not. */
+        /* Those who have been admitted, suspended or just now not. */
         const struct limits *limits;
         int64_t patient;
         struct tally callers;
@@ -57,9 +57,10 @@ struct parked {
 /** Start the thread, which looks after @idle as well. ERR_INTERNAL. */
 int park_open(struct park *p, struct idle *idle, const struct limits *limits, struct err *e);
 
-/** @caller begins to wait for an exit or for output. Returns what park_dismiss() takes; NULL with @e set:
- * ERR_TOO_MANY, there are too many of his; ERR_TRY_AGAIN, of all. */
-struct tally_entry *park_admit(struct park *p, const char *caller, struct err *e);
+/** @caller begins to wait: for an exit, for output, for events, for more of a stream. Returns what park_dismiss()
+ * takes; NULL with @e set: ERR_TOO_MANY, there are too many of his; ERR_TRY_AGAIN, of all. @modest: he leaves a
+ * quarter of the places to operators. */
+struct tally_entry *park_admit(struct park *p, const char *caller, bool modest, struct err *e);
 /** He waits no more. @place may be NULL. */
 void park_dismiss(struct park *p, struct tally_entry *place);
 

@@ -103,8 +103,12 @@ void reply_coded(struct request *r, const char *type, struct strbuf *body)
 
 void reply_json(struct request *r, int status, struct strbuf *body)
 {
+        struct err e = {0};
+
         if (strbuf_failed(body))
                 reply_refuse(r, ERR_INTERNAL, "out of memory");
+        else if (request_hold_answer(r, body->len, &e) < 0)
+                reply_problem(r, &e);
         else
                 answer_json(r, status, body);
         strbuf_done(body);
@@ -113,12 +117,6 @@ void reply_json(struct request *r, int status, struct strbuf *body)
 void reply_bytes(struct request *r, const char *type, const void *bytes, size_t n)
 {
         answer_buffer(r, MHD_HTTP_OK, (void *)(uintptr_t)bytes, n, MHD_RESPMEM_PERSISTENT);
-        reply_header(r, "Content-Type", type);
-}
-
-void reply_text(struct request *r, const char *type, struct strbuf *body)
-{
-        answer_text(r, MHD_HTTP_OK, body);
         reply_header(r, "Content-Type", type);
 }
 
@@ -263,6 +261,8 @@ enum MHD_Result reply_send(struct request *r)
         enum MHD_Result rc;
 
         say_defaults(r);
+        if (r->connection && !r->patient)
+                idle_enter(r->connection, IDLE_ANSWER);
         rc = MHD_queue_response(r->conn, (unsigned)r->status, r->response);
 
         MHD_destroy_response(r->response);

@@ -17,8 +17,6 @@ void reply_json(struct request *r, int status, struct strbuf *body);
 void reply_bytes(struct request *r, const char *type, const void *bytes, size_t n);
 /** Answer 200 with the text of @body, of @type, gzipped if it is long and the client takes that; it is emptied. */
 void reply_coded(struct request *r, const char *type, struct strbuf *body);
-/** Answer 200 with the text of @body, of @type, as it is; it is emptied. */
-void reply_text(struct request *r, const char *type, struct strbuf *body);
 void reply_empty(struct request *r, int status);
 
 /** Answer with the problem document of @e. */

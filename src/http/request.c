@@ -18,6 +18,9 @@
 /* How much is read of a body that is refused before the answer is given, not after it. */
 enum { SWALLOW_MAX = 1024 * 1024 };
 
+/* Of smaller answers there cannot be too many: connections are counted. */
+enum { ANSWER_LARGE_MIN = 65536 };
+
 static struct connection *connection_of(struct MHD_Connection *conn)
 {
         const union MHD_ConnectionInfo *info =
@@ -277,18 +280,25 @@ static enum MHD_Result stream(struct request *r, const char *data, size_t *n)
                 return swallow(r, n);
         }
         *n -= (size_t)taken;
-        if (*n && request_admit(r, &r->err) < 0) {
-                r->refused = true;
-                return swallow(r, n);
-        }
         return !*n || request_park(r) ? MHD_YES : MHD_NO;
+}
+
+/* By the unix socket, and not with a token, which a process has as well. */
+static bool is_local_operator(const struct request *r)
+{
+        return r->listener->guard.is_unix && !r->caller.process && !r->caller.token;
+}
+
+/* How much of what all may hold there is for @r: operators are kept a quarter. */
+static int64_t share(const struct request *r, int64_t all)
+{
+        return is_local_operator(r) ? all : all - all / 4;
 }
 
 /* Keep some more of a body. */
 static int keep(struct request *r, const char *data, size_t n, struct err *e)
 {
-        const struct limits *l = &r->http->config.limits;
-        int64_t all = l->bodies_bytes - (r->listener->guard.is_unix ? 0 : l->bodies_bytes / 4);
+        int64_t all = share(r, r->http->config.limits.bodies_bytes);
 
         if (r->body.len + n > body_max(r))
                 return refuse_size(r, e);
@@ -301,6 +311,22 @@ static int keep(struct request *r, const char *data, size_t n, struct err *e)
                 return 0;
         atomic_fetch_sub(&r->http->bodies, (long long)n);
         return err_set(e, ERR_TRY_AGAIN, ENOMEM, "the body");
+}
+
+int request_hold_answer(struct request *r, size_t n, struct err *e)
+{
+        int64_t all = share(r, r->http->config.limits.bodies_bytes), held;
+
+        if (n < ANSWER_LARGE_MIN)
+                return 0;
+        held = atomic_fetch_add(&r->http->answers_held, (long long)n);
+        /* One alone may be larger than all may be together. */
+        if (held && held + (int64_t)n > all) {
+                atomic_fetch_sub(&r->http->answers_held, (long long)n);
+                return err_set(e, ERR_TRY_AGAIN, 0, "too many large answers wait to be read");
+        }
+        r->held += n;
+        return 0;
 }
 
 static void forget_body(struct request *r)
@@ -362,6 +388,8 @@ static void handle(struct request *r)
                 reply_problem(r, &r->err);
         else
                 r->route->handle(r);
+        /* Who waits holds none of the memory for bodies. */
+        forget_body(r);
 }
 
 /* An operation is done. */
@@ -378,10 +406,16 @@ static void go_on(struct request *r)
                 r->then(r);
 }
 
+int request_spare_file(const struct request *r, struct err *e)
+{
+        return accept_has_file(r->listener) ? 0
+                                            : err_set(e, ERR_TRY_AGAIN, 0, "too many files are open already");
+}
+
 int request_admit(struct request *r, struct err *e)
 {
         if (!r->place)
-                r->place = park_admit(&r->http->park, r->caller.who, e);
+                r->place = park_admit(&r->http->park, r->caller.who, r->caller.process || r->caller.token, e);
         return r->place ? 0 : -1;
 }
 
@@ -500,6 +534,7 @@ void request_end(struct request *r)
                 request_unref(r);
         park_dismiss(&r->http->park, r->place);
         forget_body(r);
+        atomic_fetch_sub(&r->http->answers_held, (long long)r->held);
         if (r->begun) {
                 log_it(r);
                 if (r->status >= 100 && r->status < 100 * (HTTP_CLASSES + 1))

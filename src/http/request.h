@@ -76,7 +76,8 @@ struct http {
         struct feed feed;
         struct lingering linger;
         struct tally peers;
-        atomic_llong bodies; /* bytes of them that are held */
+        atomic_llong bodies;       /* bytes of them that are held */
+        atomic_llong answers_held; /* bytes of large answers that are being sent */
         int64_t started_us, started_mono_us;
         atomic_bool stopping;
         counter answers[HTTP_CLASSES]; /* by class of their status */
@@ -126,6 +127,7 @@ struct request {
         /* The answer. */
         struct MHD_Response *response;
         int status;
+        size_t held; /* bytes of it that are counted */
 };
 
 /** A request whose first line is here. NULL: out of memory. */
@@ -140,9 +142,18 @@ enum MHD_Result request_go_on(struct request *r);
 /** The connection is through with it. Drops the connection's reference. */
 void request_end(struct request *r);
 
-/** Be one of those who wait for an exit or for output, until the request ends. Returns 0, also when it is one
+/** Be one of those who wait for an exit, for output, for events or for more of what they stream, until the request
+ * ends. Returns 0, also when it is one
  * already, or -1: ERR_TOO_MANY, ERR_TRY_AGAIN. */
 int request_admit(struct request *r, struct err *e);
+
+/** Before a file is opened that stays open as long as the client likes. Returns 0, or -1: ERR_TRY_AGAIN, those that
+ * are left are for others. */
+int request_spare_file(const struct request *r, struct err *e);
+
+/** An answer of @n bytes is in memory until its client has read it. Returns 0, or -1: ERR_TRY_AGAIN, others have so
+ * much of it already. */
+int request_hold_answer(struct request *r, size_t n, struct err *e);
 
 /** Bring events. @r must be kept alive by the caller. */
 void request_wake(struct request *r, unsigned events);

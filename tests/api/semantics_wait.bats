@@ -205,6 +205,16 @@ load helper
   done
 }
 
+@test "wait: who is named twice in a join of many is told once" {
+  local id running
+
+  id=$(ended 3)
+  running=$(start_process sleep 1000)
+  assert_equal "$(api POST /v1/join "{\"ids\": [$id, $running, $id, $running], \"timeout\": 0}" |
+    jq -c '[[.ready[].id], .pending]')" "[[$id],[$running]]"
+  api POST "/v1/processes/$running/kill" >/dev/null
+}
+
 @test "wait: any process that one may see, but only one's own children count as joined" {
   local child
 

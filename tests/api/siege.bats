@@ -16,9 +16,13 @@ begin() { # OPTION...
 }
 
 # The same creched lives, nothing was started, and the process has noticed nothing.
-siege() { # NAME [ARGUMENT...]
+siege_only() { # NAME [ARGUMENT...]
   python3 "$HERE/siege.py" "$@" >&2
   assert_equal "$(daemon_pid)" "$DAEMON"
+}
+
+siege() { # NAME [ARGUMENT...]
+  siege_only "$@"
   assert_equal "$(sql 'SELECT count(*) FROM process')" 1
   assert_equal "$(field "$ID" .state)" started
   api PUT "/v1/processes/$ID/stdin?eof=1"
@@ -68,6 +72,11 @@ files_are_at_most() { # N
   siege pipelines
 }
 
+@test "behind an answer to HEAD comes nothing that is not the next answer" {
+  begin
+  siege heads "$ID"
+}
+
 @test "who asks for much and reads nothing keeps nobody waiting" {
   begin
   siege deaf
@@ -106,6 +115,46 @@ files_are_at_most() { # N
 @test "an operator is served at once while others take all connections, by TCP or beside him" {
   begin --max-connections 64
   siege operator_first 300 "$ID"
+}
+
+@test "an operator is served while others beside him stream, follow, bring bodies or read nothing on all connections" {
+  local kind
+
+  begin --max-connections 32
+  for kind in stdins events bodies unread; do
+    siege_only operator_beside 48 "$ID" "$kind"
+  done
+}
+
+@test "a body is memory until it has been read: who joins with a large one holds none" {
+  begin --max-bodies 20000
+  siege joins_with_bodies "$ID" 20000
+}
+
+@test "who comes with a token leaves a quarter of places and bodies to operators, on the unix socket, too" {
+  begin --max-parked 8 --max-bodies 20000
+  siege modest_tokens "$ID" 8 20000 "$(api POST /v1/tokens '{"name": "t", "scopes": ["read", "start"]}' | jq -r .token)"
+}
+
+@test "large documents are unpacked once, not for each stranger who reads nothing" {
+  local before after
+
+  [[ ! $BUILD =~ (asan|tsan|ubsan|coverage) ]] || skip 'the memory of a sanitizer is not the server'\''s'
+  begin
+  before=$(awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status")
+  after=$(DAEMON=$DAEMON python3 "$HERE/siege.py" unread_documents 100)
+  ((after - before < 32768)) || fail "$before kB, then $after kB"
+}
+
+@test "a long list has pages, and many who do not read theirs are not given all of it" {
+  begin --max-bodies 1048576
+  siege_only unread_lists 20
+}
+
+@test "clients by TCP, with a log or a stdin each, leave files to start a process with" {
+  begin
+  prlimit --pid "$DAEMON" --nofile=300:
+  siege_only files_for_operator "$ID" 400
 }
 
 @test "an operator is served at once while clients by TCP take all files" {

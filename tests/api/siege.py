@@ -5,6 +5,7 @@
 Each checks what it is answered, and fails with a message.
 """
 
+import json
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 
-from raw import TIMEOUT, Broken, Client, head, host, post
+from raw import TIMEOUT, Broken, Client, authorization, head, host, post
 
 GOOD = b'GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n'
 OTHER_UID = 5
@@ -143,6 +144,21 @@ def pipelines():
             must(client.answer().status == 505, 'the last')
             must(client.is_closed(), 'it goes on')
             thread.join()
+
+
+def heads(process):
+    """Behind an answer to HEAD comes the next answer, or the end."""
+    for via in ('tcp', 'unix'):
+        for path, accept in (('/v1/info', '*/*'), ('/v1/events', 'text/event-stream'), ('/openapi.json', '*/*'),
+                             (f'/v1/processes/{process}/logs', '*/*'), (f'/v1/processes/{process}/logs?follow=1', '*/*')):
+            with Client(via) as client:
+                client.send(head(f'HEAD {path} HTTP/1.1', f'Accept: {accept}') + good())
+                answer = client.answer('HEAD')
+                must(answer.status == 200, f'{path}: {answer.status}')
+                if answer.header('connection') == 'close':
+                    must(client.is_closed(), f'{path}: something comes behind it: {client.pending[:200]!r}')
+                else:
+                    must(client.answer().status == 200, f'{path}: the next')
 
 
 def deaf():
@@ -291,6 +307,128 @@ def tcp_crowd(crowd, process):
     operator_is_served()
     for client in joiners:
         client.socket.close()
+
+
+def operator_beside(n, process, kind):
+    """With --max-connections @n. Operators' clients of one @kind hold all connections of the unix socket that they get."""
+    asked = {
+        'stdins': head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Transfer-Encoding: chunked') + b'1\r\nx\r\n',
+        'events': head('GET /v1/events HTTP/1.1', 'Accept: text/event-stream'),
+        'bodies': post(b'{', 'Content-Length: 1000'),
+        'unread': head('GET /openapi.json HTTP/1.1') * 100,
+    }[kind]
+    clients = crowd_in('unix', int(n))
+    for client in clients:
+        try:
+            client.send(asked)
+        except OSError:
+            pass
+    operator_is_served()
+    for client in clients:
+        client.close()
+
+
+def joins_with_bodies(process, n):
+    """With --max-bodies @n: joins that wait hold no memory of it."""
+    body = b'{}'.ljust(int(n) // 2)
+    asked = post(body, f'Content-Length: {len(body)}', path=f'/v1/processes/{process}/join')
+    clients = [Client('unix') for _ in range(10)]
+    for client in clients:
+        client.send(asked)
+        must(is_parked(client), 'a join was refused')
+        client.socket.close()
+
+
+def as_token(data, token):
+    return data.replace(os.environ['CRECHE_TOKEN'].encode(), token.encode())
+
+
+def modest_tokens(process, parked, bodies, token):
+    """With --max-parked @parked and --max-bodies @bodies: on the unix socket, too, @token leaves a quarter of it to operators."""
+    asked = head(f'POST /v1/processes/{process}/join HTTP/1.1', 'Content-Length: 0')
+    waiting = []
+    for number in range(int(parked)):
+        client = Client('unix')
+        if number < int(parked) * 3 // 4:
+            client.send(as_token(asked, token))
+            must(is_parked(client), f'the token waits {number} times only')
+        else:
+            with Client('unix') as refused:
+                refused.send(as_token(asked, token))
+                must(refused.answer().status == 503, 'the token takes what is kept for operators')
+            client.send(asked.replace(authorization().encode(), b''))
+            must(is_parked(client), 'there is no place for an operator')
+        waiting.append(client)
+    for size, status in ((int(bodies) * 3 // 4 + 1, 503), (int(bodies) * 3 // 4, 422)):
+        with Client('unix') as client:
+            client.send(as_token(post(b'{}'.ljust(size), f'Content-Length: {size}'), token))
+            answer = client.answer()
+            must(answer.status == status, f'{size}: {answer.status} {answer.body!r}')
+    with Client('unix') as client:
+        client.send(post(b'{}'.ljust(int(bodies)), f'Content-Length: {bodies}').replace(authorization().encode(), b''))
+        must(client.answer().status == 422, 'there is no memory for an operator')
+    for client in waiting:
+        client.socket.close()
+
+
+def unread_documents(n):
+    """Strangers who ask for large documents, not gzipped, and read nothing: the daemon must not hold one for each."""
+    clients = [Client() for _ in range(int(n))]
+    for client in clients:
+        client.send(f'GET /docs/swagger-ui.js HTTP/1.1\r\nHost: {host()}\r\n\r\n'.encode())
+    for client in clients:
+        client.socket.recv(1)
+    print(open(f"/proc/{os.environ['DAEMON']}/status", encoding='ascii').read().split('VmRSS:')[1].split()[0])
+
+
+def unread_lists(n):
+    """With --max-bodies 1048576, and a process: a list has pages, and few are held for who reads nothing."""
+    body = json.dumps({'argv': ['true', 'x' * 120000], 'start': False}).encode()
+    with Client('unix') as client:
+        for _ in range(50):
+            client.send(post(body, f'Content-Length: {len(body)}'))
+            must(client.answer().status == 201, 'creating')
+    asked = head('GET /v1/processes?limit=1000 HTTP/1.1')
+    with Client('unix') as client:
+        client.send(asked)
+        answer = client.answer()
+        must(answer.status == 200 and 4 << 20 < len(answer.body) < 5 << 20, f'{answer.status}, {len(answer.body)} bytes')
+        page = json.loads(answer.body)
+        client.send(head(f"GET /v1/processes?limit=1000&cursor={page['next']} HTTP/1.1"))
+        rest = json.loads(client.answer().body)
+        must(rest['next'] is None, 'there is a third page')
+        ids = [process['id'] for process in page['processes'] + rest['processes']]
+        must(ids == list(range(len(ids), 0, -1)), f'{ids}')
+    clients = [Client('unix') for _ in range(int(n))]
+    for client in clients:
+        client.send(asked)
+    # Who comes later is refused: the first answers are read by nobody.
+    statuses = []
+    for client in clients:
+        statuses.append(client.socket.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL)[9:])
+    must(statuses.count(b'503') == len(clients) - 1, f'{statuses}')
+    operator_is_served()
+    for client in clients:
+        client.socket.close()
+
+
+def files_for_operator(process, crowd):
+    """With few open files: clients by TCP, each with a file besides, leave some to an operator who starts something."""
+    clients = crowd_in('tcp', int(crowd))
+    for number, client in enumerate(clients):
+        try:
+            client.send(head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Transfer-Encoding: chunked') if number % 2 else
+                        head(f'GET /v1/processes/{process}/logs?follow=1 HTTP/1.1'))
+        except OSError:
+            pass
+    operator_is_served()
+    body = b'{"argv": ["true"]}'
+    with Client('unix') as client:
+        client.send(post(body, f'Content-Length: {len(body)}'))
+        answer = client.answer()
+        must(answer.status == 201, f'an operator can start nothing: {answer.status} {answer.body!r}')
+    for client in clients:
+        client.close()
 
 
 def run(name, *arguments):
