@@ -82,27 +82,35 @@ void accept_forget(struct listener *l, struct connection *c)
         idle_closed(c);
 }
 
-static void refuse(struct http *h, int fd)
+/* What is no TLS says nothing to a client that expects it. */
+static void refuse(struct listener *l, int fd)
 {
         struct err e = {0};
 
         err_set(&e, ERR_TOO_MANY, 0, "%s", "this client has too many connections");
-        refuse_at_once(fd, &e);
-        linger_keep(&h->linger, fd, false);
+        if (!l->guard.certificate)
+                refuse_at_once(fd, &e);
+        linger_keep(&l->http->linger, fd, false);
         close(fd);
 }
 
-/* Hand @fd to libmicrohttpd, which closes it also when it fails. */
-static void hand_over(struct listener *l, int fd, struct connection *c, const struct sockaddr *from,
+static void serve(struct listener *l, int fd, struct connection *c, const struct sockaddr *from, socklen_t n)
+{
+        if (l->guard.certificate)
+                handshakes_take(&l->http->handshakes, fd, c, from, n);
+        else
+                accept_hand_over(l, fd, c, from, n);
+}
+
+/* libmicrohttpd closes it also when it fails. */
+void accept_hand_over(struct listener *l, int fd, struct connection *c, const struct sockaddr *from,
                       socklen_t n)
 {
         struct MHD_Daemon *d = l->daemons[l->next++ % l->daemons_n];
 
-        /* One that libmicrohttpd has closed without a word. */
-        accept_forget(l, tap_take(fd));
         if (!tap_put(fd, c)) {
-                close(fd);
                 accept_forget(l, c);
+                close(fd);
         } else if (MHD_add_connection(d, fd, from, n) != MHD_YES) {
                 accept_forget(l, tap_take(fd));
         }
@@ -122,16 +130,18 @@ static int take(struct listener *l)
         fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
                 return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? -1 : 1;
+        /* One that libmicrohttpd has closed without a word. */
+        accept_forget(l, tap_take(fd));
         c = idle_accepted(&h->idle, fd, l->guard.is_unix, &h->config.limits);
         if (c)
                 atomic_fetch_add(&l->connections, 1);
         if (c)
                 c->peer = count_peer(l, fd, (struct sockaddr *)&from, n);
         if (c && c->peer) {
-                hand_over(l, fd, c, (struct sockaddr *)&from, n);
+                serve(l, fd, c, (struct sockaddr *)&from, n);
                 return 0;
         }
-        refuse(h, fd);
+        refuse(l, fd);
         accept_forget(l, c);
         return 0;
 }

@@ -52,12 +52,12 @@ int64_t head_body(const struct head *h)
 }
 
 /* Parse host[:port] of @n bytes. */
-static bool authority_parse(const char *s, size_t n, struct authority *a)
+static bool authority_parse(const char *s, size_t n, unsigned default_port, struct authority *a)
 {
         const char *end = s + n, *colon = memrchr(s, ':', n), *host = s;
         size_t host_n;
 
-        *a = (struct authority){.port = 80, .bracketed = n && *s == '['};
+        *a = (struct authority){.port = default_port, .bracketed = n && *s == '['};
         if (a->bracketed) {
                 const char *close = memchr(s, ']', n);
 
@@ -86,6 +86,11 @@ static bool authority_parse(const char *s, size_t n, struct authority *a)
         return a->port <= 65535;
 }
 
+static unsigned default_port(const struct guard *g)
+{
+        return g->certificate ? 443 : 80;
+}
+
 static bool is_wildcard(const struct authority *a)
 {
         return !strcmp(a->host, "0.0.0.0") || !strcmp(a->host, "::") || !strcmp(a->host, "*");
@@ -111,8 +116,10 @@ static bool is_ours(const struct guard *g, const struct authority *a)
 
         if (g->is_unix)
                 return true;
-        if (!g->host || !authority_parse(g->host, strlen(g->host), &own))
+        if (!g->host || !authority_parse(g->host, strlen(g->host), default_port(g), &own))
                 return false;
+        if (g->certificate && certificate_is_for(g->certificate, a->host))
+                return true;
         if (is_wildcard(&own))
                 return is_address(a) || is_loopback(a);
         if (a->port != own.port)
@@ -126,7 +133,7 @@ static int check_authority(const struct guard *g, const char *s, size_t n, struc
 {
         struct authority a;
 
-        if (!authority_parse(s, n, &a))
+        if (!authority_parse(s, n, default_port(g), &a))
                 return err_set(e, ERR_BAD_REQUEST, 0, "the host of the request is not valid");
         if (!is_ours(g, &a))
                 return err_set(e, ERR_MISDIRECTED, 0, "this server is not %.*s", (int)n, s);
@@ -153,15 +160,23 @@ static int check_expectation(const struct head *h, struct err *e)
         return err_set(e, ERR_EXPECTATION, 0, "an expectation other than 100-continue");
 }
 
-const char *head_path(const struct head *h)
+/* What stands behind the scheme of a URL; NULL: it is another's. */
+static const char *after_scheme(const char *url, bool tls)
+{
+        const char *scheme = tls ? "https://" : "http://";
+        size_t n = strlen(scheme);
+
+        return strncasecmp(url, scheme, n) ? NULL : url + n;
+}
+
+const char *head_path(const struct head *h, bool tls)
 {
         const char *s = h->target;
 
         if (*s == '/')
                 return s;
-        if (strncasecmp(s, "http://", 7) != 0)
-                return NULL;
-        return strchr(s + 7, '/');
+        s = after_scheme(s, tls);
+        return s ? strchr(s, '/') : NULL;
 }
 
 /* Three characters of a percent sequence, or fewer at the end. */
@@ -178,7 +193,7 @@ static int check_escape(const char *s, bool in_path, struct err *e)
 
 static int check_target(const struct guard *g, const struct head *h, struct err *e)
 {
-        const char *path = head_path(h);
+        const char *path = head_path(h, g->certificate), *authority;
         bool in_path = true;
 
         if (!path)
@@ -192,28 +207,32 @@ static int check_target(const struct guard *g, const struct head *h, struct err 
                 if (*s == '%' && check_escape(s, in_path, e) < 0)
                         return -1;
         }
-        return path == h->target ? 0 : check_authority(g, h->target + 7, (size_t)(path - h->target) - 7, e);
+        if (path == h->target)
+                return 0;
+        authority = after_scheme(h->target, g->certificate);
+        return check_authority(g, authority, (size_t)(path - authority), e);
 }
 
 /* Browsers say where a request comes from; other clients say nothing. */
-static int check_origin(const struct head *h, struct err *e)
+static int check_origin(const struct guard *g, const struct head *h, struct err *e)
 {
         const char *origin = head_get(h, HEADER_ORIGIN), *host = head_get(h, HEADER_HOST);
         const char *site = head_get(h, HEADER_SEC_FETCH_SITE);
+        const char *page = origin ? after_scheme(origin, g->certificate) : NULL;
 
         if (h->headers[HEADER_ORIGIN].n > 1 || h->headers[HEADER_SEC_FETCH_SITE].n > 1)
                 return err_set(e, ERR_BAD_REQUEST, 0, "more than one origin");
         if (site && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
                 return err_set(e, ERR_CROSS_ORIGIN, 0, "a page of another site may not call this server");
         /* The Host has been found to be ours, so its own pages are those of the same origin. */
-        if (origin && (!host || strncasecmp(origin, "http://", 7) != 0 || strcasecmp(origin + 7, host) != 0))
+        if (origin && (!host || !page || strcasecmp(page, host) != 0))
                 return err_set(e, ERR_CROSS_ORIGIN, 0, "a page of another origin may not call this server");
         return 0;
 }
 
 int guard_check(const struct guard *g, const struct head *h, struct err *e)
 {
-        if (check_host(g, h, e) < 0 || check_target(g, h, e) < 0 || check_origin(h, e) < 0)
+        if (check_host(g, h, e) < 0 || check_target(g, h, e) < 0 || check_origin(g, h, e) < 0)
                 return -1;
         return check_expectation(h, e);
 }

@@ -3,7 +3,8 @@
  * Is a request meant for us? http/wire.h has seen to it that it cannot mean two things.
  *
  * A web page of anybody can make a browser talk to 127.0.0.1. So before anything else: one Host that we know, a
- * target without tricks, no foreign origin. Nothing here touches libmicrohttpd.
+ * target without tricks, no foreign origin. By TLS, a name of our certificate is one that we know: no page of anybody's
+ * gets that far under a name of its own. Nothing here touches libmicrohttpd.
  *
  * Threads: any; no state.
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "http/certificate.h"
 
 /* The headers that we read, by the names in guard.c. */
 enum header {
@@ -48,7 +50,8 @@ struct head {
 /* What a listener knows of itself. Strings are borrowed. */
 struct guard {
         bool is_unix;
-        const char *host; /* "HOST:PORT" as given to --listen; NULL on the unix socket */
+        const char *host;                      /* "HOST:PORT" as given to --listen; NULL on the unix socket */
+        const struct certificate *certificate; /* of TLS, borrowed; NULL: plain */
 };
 
 /** Count the header @name; a value is kept when we read it. */
@@ -63,8 +66,9 @@ static inline const char *head_get(const struct head *h, enum header which)
 /** The bytes of body that are declared: 0 none, -1 not known beforehand (chunked). */
 int64_t head_body(const struct head *h);
 
-/** Where the path of the target begins: after the authority of an absolute one. NULL: it has no path. */
-const char *head_path(const struct head *h);
+/** Where the path of the target begins: after the authority of an absolute one, which begins with https by @tls. NULL:
+ * it has no path. */
+const char *head_path(const struct head *h, bool tls);
 
 /** Returns 0, or -1: ERR_BAD_REQUEST, ERR_MISDIRECTED, ERR_CROSS_ORIGIN, ERR_EXPECTATION. */
 int guard_check(const struct guard *g, const struct head *h, struct err *e);

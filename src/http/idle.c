@@ -39,6 +39,7 @@ struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const str
         c->idle = i;
         c->fd = fd;
         c->is_unix = is_unix;
+        c->since_us = clock_mono_us();
         list_init(&c->link);
         wire_init(&c->wire, limits);
         return c;
@@ -48,6 +49,7 @@ void idle_closed(struct connection *c)
 {
         idle_leave(c);
         wire_done(&c->wire);
+        tls_free(c->tls);
         free(c);
 }
 
@@ -65,6 +67,27 @@ void idle_leave(struct connection *c)
         pthread_mutex_lock(&c->idle->lock);
         list_remove(&c->link);
         pthread_mutex_unlock(&c->idle->lock);
+}
+
+/* Those who shook hands quickly may have come later. */
+void idle_begin(struct connection *c)
+{
+        struct list *before;
+
+        pthread_mutex_lock(&c->idle->lock);
+        list_remove(&c->link);
+        c->phase = IDLE_HEAD;
+        for (before = c->idle->connections[IDLE_HEAD].prev; before != &c->idle->connections[IDLE_HEAD];
+             before = before->prev)
+                if (container_of(before, struct connection, link)->since_us <= c->since_us)
+                        break;
+        list_append(before->next, &c->link);
+        pthread_mutex_unlock(&c->idle->lock);
+}
+
+void idle_encrypt(struct connection *c, struct tls *t)
+{
+        c->tls = c->wire.tls = t;
 }
 
 void idle_enter(struct connection *c, enum idle_phase phase)

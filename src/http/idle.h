@@ -40,7 +40,8 @@ struct connection {
         int fd;
         bool is_unix;
         enum idle_phase phase; /* the last */
-        int64_t since_us;
+        int64_t since_us;      /* or when it was accepted */
+        struct tls *tls;       /* NULL: plain */
         struct wire wire;
         unsigned begun;           /* requests */
         struct tally_entry *peer; /* may be NULL */
@@ -49,7 +50,7 @@ struct connection {
 void idle_init(struct idle *i, const struct limits *limits);
 void idle_done(struct idle *i);
 
-/** A connection was accepted; its time begins with idle_enter(). NULL: out of memory. */
+/** A connection was accepted; it is waited for from idle_enter() or idle_begin() on. NULL: out of memory. */
 struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const struct limits *limits);
 /** It is about to be closed; frees @c. */
 void idle_closed(struct connection *c);
@@ -59,6 +60,10 @@ ssize_t idle_read(struct connection *c, void *out, size_t n);
 
 /** It is waited for nothing: its request is here. */
 void idle_leave(struct connection *c);
+/** It is waited for its first head. The time for that has begun when it was accepted: TLS has had some of it. */
+void idle_begin(struct connection *c);
+/** What it sends and gets is encrypted from now on. Takes @t. */
+void idle_encrypt(struct connection *c, struct tls *t);
 /** The time for @phase begins. */
 void idle_enter(struct connection *c, enum idle_phase phase);
 

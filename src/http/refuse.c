@@ -20,8 +20,9 @@ void refuse_at_once(int fd, const struct err *e)
         strbuf_printf(&answer,
                       "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: %zu\r\n"
                       "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-                      "X-Content-Type-Options: nosniff\r\nRetry-After: 1\r\n\r\n",
-                      info->status, info->title, date, body.len);
+                      "X-Content-Type-Options: nosniff\r\n%s\r\n",
+                      info->status, info->title, date, body.len,
+                      e->kind == ERR_TOO_MANY ? "Retry-After: 1\r\n" : "");
         strbuf_add(&answer, strbuf_text(&body), body.len);
         if (!strbuf_failed(&body) && !strbuf_failed(&answer))
                 send(fd, strbuf_text(&answer), answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -110,7 +110,7 @@ static int socket_of(const struct request *r)
 
 static int find_route(struct request *r, struct err *e)
 {
-        const char *path = head_path(&r->head);
+        const char *path = head_path(&r->head, r->listener->guard.certificate);
         int rc = router_find(routes, r->head.method, path, strcspn(path, "?"), &r->match, e);
 
         r->route = r->match.route;

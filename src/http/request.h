@@ -31,6 +31,7 @@
 #include "http/accept.h"
 #include "http/feed.h"
 #include "http/guard.h"
+#include "http/handshake.h"
 #include "http/idle.h"
 #include "http/linger.h"
 #include "http/park.h"
@@ -70,6 +71,7 @@ struct http {
         struct listener listeners[2];
         size_t listeners_n;
         struct acceptor acceptor;
+        struct handshakes handshakes;
         struct park park;
         struct idle idle;
         struct sessions sessions;

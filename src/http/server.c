@@ -75,7 +75,7 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
                 *context = tap_find(fd);
                 if (*context)
-                        idle_enter(*context, IDLE_HEAD);
+                        idle_begin(*context);
                 return;
         }
         c = tap_take(fd);
@@ -150,11 +150,17 @@ static int start_listener(struct http *h, int fd, const char *host, struct err *
         int threads = h->config.threads > 0 ? h->config.threads : 1;
         struct listener *l = &h->listeners[h->listeners_n];
 
-        *l = (struct listener){.http = h, .fd = fd, .guard = {.is_unix = !host, .host = host}};
+        *l = (struct listener){.http = h,
+                               .fd = fd,
+                               .guard = {.is_unix = !host,
+                                         .host = host,
+                                         .certificate = host ? h->config.certificate : NULL}};
         l->daemons = calloc((size_t)threads, sizeof(*l->daemons));
         if (!l->daemons)
                 return err_set(e, ERR_INTERNAL, ENOMEM, "HTTP server");
         h->listeners_n++;
+        if (l->guard.certificate && handshakes_begin(&h->handshakes, l, e) < 0)
+                return -1;
         for (; l->daemons_n < (size_t)threads; l->daemons_n++) {
                 l->daemons[l->daemons_n] = start_daemon(l);
                 if (!l->daemons[l->daemons_n])
@@ -238,6 +244,7 @@ void http_stop(struct http *h, int64_t grace_us)
         if (!h)
                 return;
         accept_end(&h->acceptor);
+        handshakes_end(&h->handshakes);
         atomic_store(&h->stopping, true);
         park_close(&h->park, false);
         wait_quiet(h, grace_us);

@@ -11,9 +11,11 @@
 #ifndef CRECHE_HTTP_SERVER_H
 #define CRECHE_HTTP_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "http/certificate.h"
 #include "http/limits.h"
 #include "logs/logs.h"
 #include "registry/registry.h"
@@ -29,8 +31,10 @@ struct http_config {
         /* For /v1/info and for the guard; borrowed for the life of the server. */
         const char *token; /* the operator's */
         const char *state_dir, *database, *socket_path;
-        const char *url;    /* "http://HOST:PORT"; NULL without TCP */
-        const char *host;   /* "HOST:PORT" as given to --listen; NULL without TCP */
+        const char *url;                       /* "http://HOST:PORT", or https; NULL without TCP */
+        const char *host;                      /* "HOST:PORT" as given to --listen; NULL without TCP */
+        const struct certificate *certificate; /* TCP is served by TLS; borrowed; NULL: plain */
+        bool no_tcp;                           /* it should be served by TLS, and cannot be */
         const char *policy; /* the file that says as whom processes may run; NULL: there is none */
         uint32_t restarts;  /* of creched under this creche-init */
         int threads;        /* per listener */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/tap.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "http/idle.h"
 
@@ -12,14 +17,58 @@ enum { FILES_MAX = 1 << 20 };
 
 static struct connection *_Atomic table[FILES_MAX];
 
-/* By its name in the object file only: fortified headers have a recv() of their own. */
+/* By their names in the object file only: fortified headers have a recv() of their own. */
 ssize_t tap_recv(int fd, void *buf, size_t n, int flags) __asm__("recv");
+ssize_t tap_send(int fd, const void *buf, size_t n, int flags) __asm__("send");
+ssize_t tap_sendmsg(int fd, const struct msghdr *m, int flags) __asm__("sendmsg");
+ssize_t tap_sendfile(int fd, int from, off_t *at, size_t n) __asm__("sendfile64");
+int tap_shutdown(int fd, int how) __asm__("shutdown");
 
 ssize_t tap_recv(int fd, void *buf, size_t n, int flags)
 {
         struct connection *c = flags & MSG_PEEK ? NULL : tap_find(fd);
 
         return c ? idle_read(c, buf, n) : recvfrom(fd, buf, n, flags, NULL, NULL);
+}
+
+static struct tls *tls_of(int fd)
+{
+        struct connection *c = tap_find(fd);
+
+        return c ? c->tls : NULL;
+}
+
+ssize_t tap_send(int fd, const void *buf, size_t n, int flags)
+{
+        const struct iovec v = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
+        struct tls *t = tls_of(fd);
+
+        return t ? tls_write(t, &v, 1) : sendto(fd, buf, n, flags, NULL, 0);
+}
+
+ssize_t tap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+        struct tls *t = tls_of(fd);
+
+        return t ? tls_write(t, m->msg_iov, m->msg_iovlen) : syscall(SYS_sendmsg, fd, m, flags);
+}
+
+ssize_t tap_sendfile(int fd, int from, off_t *at, size_t n)
+{
+        if (!tls_of(fd))
+                return syscall(SYS_sendfile, fd, from, at, n);
+        errno = EINVAL;
+        return -1;
+}
+
+/* Others shut down for reading only. */
+int tap_shutdown(int fd, int how)
+{
+        struct tls *t = how == SHUT_RD ? NULL : tls_of(fd);
+
+        if (t)
+                tls_end(t);
+        return (int)syscall(SYS_shutdown, fd, how);
 }
 
 bool tap_put(int fd, struct connection *c)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* http/tap.h
- * How libmicrohttpd is made to read through a wire.
+ * How libmicrohttpd is made to read through a wire, and to write through TLS.
  *
  * It calls recv() of the C library and can be told of no other function. A program's own function goes before
  * that of a library, so the recv() here is what libmicrohttpd calls: for a socket that has been put here it is
  * wire_read(), for all others the kernel's. Should it ever read in another way, wires would stay silent, and
  * request_head() refuses what no wire has seen.
+ *
+ * It is the same with all that it writes by: send() and sendmsg() encrypt where the connection is, sendfile() says that
+ * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel.
  *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
  */

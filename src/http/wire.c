@@ -434,6 +434,12 @@ static size_t deliver(struct wire *w, char *out, size_t n)
         return done + more;
 }
 
+/* As recv(). */
+static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
+{
+        return w->tls ? tls_read(w->tls, out, n) : recvfrom(fd, out, n, 0, NULL, NULL);
+}
+
 /* Read from @fd: the data of a body straight into @out, all else into ->buf to be checked, where each line that is
  * written anew moves all that is behind it: so little at a time. *done grows by what went to @out. Returns as
  * recv(). */
@@ -447,14 +453,14 @@ static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
                         errno = ENOMEM;
                         return -1;
                 }
-                got = recvfrom(fd, w->buf + w->len, MIN(w->size - w->len, (size_t)READ_MAX), 0, NULL, NULL);
+                got = receive(w, fd, w->buf + w->len, MIN(w->size - w->len, (size_t)READ_MAX));
                 if (got > 0) {
                         w->len += (size_t)got;
                         check(w);
                 }
                 return got;
         }
-        got = recvfrom(fd, out, w->left < n ? (size_t)w->left : n, 0, NULL, NULL);
+        got = receive(w, fd, out, w->left < n ? (size_t)w->left : n);
         if (got > 0) {
                 *done += (size_t)got;
                 w->left -= (uint64_t)got;

@@ -28,6 +28,7 @@
 
 #include "base/err.h"
 #include "http/limits.h"
+#include "http/tls.h"
 
 enum { WIRE_QUERY = '\x01', WIRE_METHOD_MAX = 32, WIRE_HEADERS_MAX = 100, WIRE_TARGET_MAX = 8192 };
 
@@ -44,6 +45,7 @@ enum wire_state {
 
 struct wire {
         const struct limits *limits;
+        struct tls *tls; /* borrowed: what comes in is encrypted; NULL: it is not */
         enum wire_state state;
         /* What was read: first what is checked and can be handed on, then what is not yet. */
         char *buf;

@@ -174,7 +174,7 @@ static void check_match(const struct match *m, const char *path, size_t n)
 
 static const struct route *check_route(const struct head *h)
 {
-        const char *path = head_path(h);
+        const char *path = head_path(h, false);
         size_t n = strcspn(path, "?");
         struct match m;
         struct err e = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_guard.c: which requests get past the door. */
 #include "http/guard.h"
+#include "make_certificate.h"
 #include "test.h"
 
 static const struct guard TCP = {.host = "127.0.0.1:7117"};
@@ -150,7 +151,7 @@ TEST(an_absolute_target_names_us_as_well)
         struct head h = head_for("http://localhost:7117/v1/info?x");
 
         CHECK_INT(verdict(&TCP, h), ERR_NONE);
-        CHECK_STR(head_path(&h), "/v1/info?x");
+        CHECK_STR(head_path(&h, false), "/v1/info?x");
         CHECK_INT(verdict(&TCP, head_for("http://rebound.example/v1")), ERR_MISDIRECTED);
         CHECK_INT(verdict(&TCP, head_for("http://localhost:7117")), ERR_BAD_REQUEST);
 }
@@ -181,6 +182,49 @@ TEST(a_fetch_from_another_site_is_refused)
         CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "none")), ERR_NONE);
         CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "same-site")), ERR_CROSS_ORIGIN);
         CHECK_INT(verdict(&TCP, head_with("Sec-Fetch-Site", "cross-site")), ERR_CROSS_ORIGIN);
+}
+
+TEST(by_tls_the_names_of_the_certificate_are_known_at_any_port)
+{
+        struct certificate *c = make_loaded_certificate();
+        const struct guard g = {.host = "198.51.100.1:7117", .certificate = c};
+
+        CHECK_INT(host(&g, "creche.example:7117"), ERR_NONE);
+        CHECK_INT(host(&g, "creche.example"), ERR_NONE);
+        CHECK_INT(host(&g, "192.0.2.7:8443"), ERR_NONE);
+        CHECK_INT(host(&g, "198.51.100.1:7117"), ERR_NONE);
+        CHECK_INT(host(&g, "rebound.example:7117"), ERR_MISDIRECTED);
+        CHECK_INT(host(&g, "198.51.100.1:7118"), ERR_MISDIRECTED);
+        CHECK_INT(host(&g, "localhost:7117"), ERR_MISDIRECTED);
+        certificate_free(c);
+}
+
+TEST(by_tls_the_own_origin_is_https_and_an_absolute_target_as_well)
+{
+        struct certificate *c = make_loaded_certificate();
+        const struct guard g = {.host = "127.0.0.1:443", .certificate = c};
+        const struct {
+                const char *origin, *target;
+                enum err_kind kind;
+        } cases[] = {
+                {"https://127.0.0.1", "/v1/info", ERR_NONE},
+                {"http://127.0.0.1", "/v1/info", ERR_CROSS_ORIGIN},
+                {"https://127.0.0.1:7117", "/v1/info", ERR_CROSS_ORIGIN},
+                {"https://127.0.0.1", "https://127.0.0.1:443/v1/info", ERR_NONE},
+                {"https://127.0.0.1", "HTTPS://creche.example/v1/info", ERR_NONE},
+                {"https://127.0.0.1", "https://127.0.0.1:80/v1/info", ERR_MISDIRECTED},
+                {"https://127.0.0.1", "http://127.0.0.1:443/v1/info", ERR_BAD_REQUEST},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct head h = head();
+
+                head_add(&h, "Host", "127.0.0.1");
+                head_add(&h, "Origin", cases[i].origin);
+                h.target = cases[i].target;
+                CHECK_INT(verdict(&g, h), cases[i].kind);
+        }
+        certificate_free(c);
 }
 
 TEST_MAIN("guard")

@@ -105,4 +105,22 @@ TEST(to_make_room_the_oldest_of_a_listener_are_cut_off)
         rig_done(&b);
 }
 
+TEST(the_time_of_a_first_head_begins_when_the_connection_is_accepted)
+{
+        struct rig a, b;
+
+        rig_init(&a, &LIMITS);
+        rig_init(&b, &LIMITS);
+        a.connection->idle = &b.idle;
+        a.connection->since_us -= LIMITS.head_us;
+        /* The later one is done with TLS earlier. */
+        idle_begin(b.connection);
+        idle_begin(a.connection);
+        idle_sweep(&b.idle);
+        CHECK(is_cut(&a) && !is_cut(&b));
+        idle_enter(b.connection, IDLE_QUIET);
+        rig_done(&a);
+        rig_done(&b);
+}
+
 TEST_MAIN("idle")
