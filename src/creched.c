@@ -16,6 +16,7 @@
 #include "daemon/privileges.h"
 #include "daemon/serve.h"
 #include "daemon/sockets.h"
+#include "daemon/tls.h"
 #include "start/forkserver.h"
 
 /* Under creche-init: the sockets are there, and they are for this process. */
@@ -68,12 +69,11 @@ static int open_all(struct config *c, struct sockets *s, struct err *e)
         int rc = privileges_decide(c, &owner, e);
         bool pretends = rc == 0;
 
-        if (rc < 0 || sockets_make_dirs(c, pretends ? &owner : NULL, e) < 0 ||
+        if (rc < 0 || tls_check(c, e) < 0 || sockets_make_dirs(c, pretends ? &owner : NULL, e) < 0 ||
             (pretends && privileges_pretend(&owner, e) < 0) || sockets_lock(c, &s->lock, e) < 0 ||
             sockets_open(c, s, e) < 0 || (pretends && privileges_resume(e) < 0))
                 return -1;
-        sockets_open_tcp(c, s);
-        return 0;
+        return sockets_open_tcp(c, s, e);
 }
 
 /* Become creche-init. */

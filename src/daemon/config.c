@@ -70,6 +70,27 @@ static int set_listen(struct config *c, const char *text)
         return 0;
 }
 
+static int set_tls_cert(struct config *c, const char *text)
+{
+        return set_path(c->tls_cert, text);
+}
+
+static int set_tls_key(struct config *c, const char *text)
+{
+        return set_path(c->tls_key, text);
+}
+
+static int set_tls_client_ca(struct config *c, const char *text)
+{
+        return set_path(c->tls_client_ca, text);
+}
+
+static int set_insecure_http(struct config *c, const char *text)
+{
+        c->insecure_http = !strcmp(text, "yes");
+        return c->insecure_http || !strcmp(text, "no") ? 0 : -1;
+}
+
 static int set_stop_timeout(struct config *c, const char *text)
 {
         char *end;
@@ -166,6 +187,16 @@ static const struct setting settings[] = {
          .set = set_state_dir},
         {"socket", "CRECHE_SOCKET", "PATH", "unix socket (root: /run/creche/creche.sock)", .set = set_socket},
         {"listen", "CRECHE_LISTEN", "HOST:PORT|none", "TCP address (127.0.0.1:7117)", .set = set_listen},
+        {"tls-cert", "CRECHE_TLS_CERT", "FILE", "serve TCP by TLS: the certificate, and its chain, in PEM",
+         .set = set_tls_cert},
+        {"tls-key", "CRECHE_TLS_KEY", "FILE", "... its key in PEM, to which others have no access",
+         .set = set_tls_key},
+        {"tls-client-ca", "CRECHE_TLS_CLIENT_CA", "FILE",
+         "... only for clients with a certificate that one of these (PEM) has signed",
+         .set = set_tls_client_ca},
+        {"insecure-http", "CRECHE_INSECURE_HTTP", "yes|no",
+         "plain HTTP on an address that others reach, where something else encrypts (no)",
+         .set = set_insecure_http},
         {"user", "CRECHE_USER", "NAME|none", "started by root: serve as this user (creche, if there is one)",
          .set = set_user},
         {"policy", "CRECHE_POLICY", "PATH", "... who may run processes as others (/etc/creche/policy.json)",
@@ -304,6 +335,16 @@ static int read_options(int argc, char **argv, struct config *c, struct err *e)
         return 0;
 }
 
+static int check_tls(const struct config *c, struct err *e)
+{
+        if (!*c->tls_cert != !*c->tls_key)
+                return err_set(e, ERR_INVALID, 0, "%s: tls-cert and tls-key go together",
+                               *c->tls_cert ? "no tls-key" : "no tls-cert");
+        if (*c->tls_client_ca && !*c->tls_cert)
+                return err_set(e, ERR_INVALID, 0, "tls-client-ca goes with tls-cert and tls-key");
+        return 0;
+}
+
 int config_read(int argc, char **argv, struct config *c, struct err *e)
 {
         int rc;
@@ -318,5 +359,5 @@ int config_read(int argc, char **argv, struct config *c, struct err *e)
                 return err_set(e, ERR_INVALID, 0, "no HOME, and no home in passwd: say --state-dir");
         if (snprintf(c->database, PATH_MAX, "%s/registry.db", c->state_dir) >= PATH_MAX)
                 return err_set(e, ERR_INVALID, 0, "state-dir: the path is too long");
-        return 0;
+        return check_tls(c, e);
 }

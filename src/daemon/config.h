@@ -27,8 +27,12 @@ struct config {
         char database[PATH_MAX];
         char socket_path[PATH_MAX];
         char listen[256];        /* HOST:PORT; "" for none */
-        int64_t stop_timeout_us; /* < 0: for ever */
-        int64_t log_budget;      /* bytes per stream */
+        char tls_cert[PATH_MAX]; /* "": TCP is plain */
+        char tls_key[PATH_MAX];
+        char tls_client_ca[PATH_MAX]; /* "": clients need no certificate */
+        bool insecure_http;           /* plain HTTP may be served to other machines */
+        int64_t stop_timeout_us;      /* < 0: for ever */
+        int64_t log_budget;           /* bytes per stream */
         enum log_level log_level;
         char user[64];         /* as whom root serves; "none": as root; "": see privileges_decide() */
         char policy[PATH_MAX]; /* what that user's forkserver may do as others */

@@ -28,6 +28,7 @@
 #include "daemon/outage.h"
 #include "daemon/privileges.h"
 #include "daemon/sockets.h"
+#include "daemon/tls.h"
 #include "http/server.h"
 #include "registry/lifecycle.h"
 
@@ -52,7 +53,9 @@ struct server {
         struct rlimit core;    /* the same */
         char oom_score_adj[8]; /* the same; "": we have left it alone */
         char token[TOKEN_MAX];
-        char address[256], url[300];
+        char address[256], url[300];     /* "": TCP is not served */
+        struct certificate *certificate; /* NULL: plain */
+        bool no_tcp;                     /* it should be served, and cannot be */
         struct logs *logs;
         struct registry *registry;
         struct http *http;
@@ -124,10 +127,23 @@ static int inherit(struct server *s, struct err *e)
         oom_inherit(s->oom_score_adj);
         if (s->init_fd >= 0)
                 fcntl(s->init_fd, F_SETFD, FD_CLOEXEC);
-        if (sockets_inherit(&s->sockets, e) < 0)
-                return -1;
+        return sockets_inherit(&s->sockets, e);
+}
+
+/* Whether TCP is served, and how. Never in plain what was to be encrypted: not even that there is trouble. */
+static int prepare_tcp(struct server *s, struct err *e)
+{
+        if (tls_load(s->config, &s->certificate, e) < 0 ||
+            sockets_check_plain(s->config, &s->sockets, e) < 0) {
+                if (!s->was_ready)
+                        return -1;
+                s->no_tcp = true;
+                log_error("tcp.not_served", "error=%s hint=%s", log_quote(e->msg),
+                          log_quote("mend it, and send SIGHUP to creche-init"));
+                return 0;
+        }
         if (s->sockets.tcp_fd >= 0 && sockets_address(s->sockets.tcp_fd, s->address, sizeof(s->address)) == 0)
-                snprintf(s->url, sizeof(s->url), "http://%s", s->address);
+                snprintf(s->url, sizeof(s->url), "%s://%s", s->certificate ? "https" : "http", s->address);
         return 0;
 }
 
@@ -168,13 +184,15 @@ static struct http_config http_config(const struct server *s)
         return (struct http_config){.registry = s->registry,
                                     .logs = s->logs,
                                     .unix_fd = s->sockets.unix_fd,
-                                    .tcp_fd = s->sockets.tcp_fd,
+                                    .tcp_fd = *s->url ? s->sockets.tcp_fd : -1,
                                     .token = s->token,
                                     .state_dir = s->config->state_dir,
                                     .database = s->config->database,
                                     .socket_path = s->config->socket_path,
                                     .url = *s->url ? s->url : NULL,
                                     .host = *s->url ? s->address : NULL,
+                                    .certificate = s->certificate,
+                                    .no_tcp = s->no_tcp,
                                     .policy = s->privileges.has_policy ? s->config->policy : NULL,
                                     .restarts = s->restarts,
                                     .threads = HTTP_THREADS,
@@ -206,10 +224,11 @@ static void print_next_steps(const struct server *s)
         if (*s->url)
                 fprintf(stderr,
                         "  # over TCP, with the operator's token\n"
-                        "  curl -s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n"
+                        "  curl -s%s%s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n"
                         "  # in a browser: a link that signs it in, for one minute\n"
                         "  curl -s --unix-socket %s -X POST http://creche/v1/sessions | jq -r .url\n\n",
-                        s->config->state_dir, s->url, socket);
+                        s->certificate ? " --cacert " : "", s->config->tls_cert, s->config->state_dir, s->url,
+                        socket);
         fprintf(stderr, "Ctrl-C stops it.\n\n");
 }
 
@@ -457,6 +476,8 @@ static int begin(struct server *s)
 
         if (take_signals(s, &e) == 0 && inherit(s, &e) == 0) {
                 registry_end_forkservers();
+                if (prepare_tcp(s, &e) < 0)
+                        return failed(s, &e, STATUS_FAILED);
                 if (privileges_drop(c, s->init_fd, s->oom_score_adj, &s->privileges, &e) < 0)
                         return failed(s, &e, STATUS_FAILED);
                 if (open_registry(s, &e) < 0)
@@ -479,5 +500,6 @@ int serve(const struct config *c)
         raise_file_limit(&s);
         status = begin(&s);
         policy_done(&s.privileges.policy);
+        certificate_free(s.certificate);
         return status;
 }

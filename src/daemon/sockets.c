@@ -226,9 +226,38 @@ int sockets_open(const struct config *c, struct sockets *s, struct err *e)
         return 0;
 }
 
-void sockets_open_tcp(const struct config *c, struct sockets *s)
+int sockets_open_tcp(const struct config *c, struct sockets *s, struct err *e)
 {
         s->tcp_fd = *c->listen ? listen_tcp(c->listen) : -1;
+        return sockets_check_plain(c, s, e);
+}
+
+/* By the address itself, not by the name that it was given as. */
+static bool is_loopback(int fd)
+{
+        union {
+                struct sockaddr any;
+                struct sockaddr_in v4;
+                struct sockaddr_in6 v6;
+        } a = {0};
+        socklen_t n = sizeof(a);
+
+        if (getsockname(fd, &a.any, &n) < 0)
+                return false;
+        if (a.any.sa_family == AF_INET)
+                return ntohl(a.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+        return a.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a.v6.sin6_addr);
+}
+
+int sockets_check_plain(const struct config *c, const struct sockets *s, struct err *e)
+{
+        if (s->tcp_fd < 0 || *c->tls_cert || c->insecure_http || is_loopback(s->tcp_fd))
+                return 0;
+        return err_set(
+                e, ERR_INVALID, 0,
+                "listen %s: others could read the tokens in plain HTTP; say --tls-cert and --tls-key, or "
+                "--insecure-http yes where something else encrypts",
+                c->listen);
 }
 
 int sockets_hand_over(struct sockets *s, struct err *e)

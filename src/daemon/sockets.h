@@ -26,8 +26,13 @@ int sockets_lock(const struct config *c, int *lock, struct err *e);
 /** Listen on the unix socket. ERR_TRY_AGAIN: it is in use. ERR_INVALID, ERR_INTERNAL. */
 int sockets_open(const struct config *c, struct sockets *s, struct err *e);
 
-/** Listen on TCP, if that is wanted. An address that cannot be had is told and survived. */
-void sockets_open_tcp(const struct config *c, struct sockets *s);
+/** Listen on TCP, if that is wanted. An address that cannot be had is told and survived. ERR_INVALID: it may not be had:
+ * see sockets_check_plain(). */
+int sockets_open_tcp(const struct config *c, struct sockets *s, struct err *e);
+
+/** Whether what comes by the TCP socket may be plain, if it is: other machines do not reach it, or it is meant.
+ * ERR_INVALID. */
+int sockets_check_plain(const struct config *c, const struct sockets *s, struct err *e);
 
 /** Put them where creche-init keeps them: 3 and up, with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. */
 int sockets_hand_over(struct sockets *s, struct err *e);

@@ -59,7 +59,7 @@ static void add_counts(struct strbuf *b, const struct registry_info *info)
         strbuf_char(b, '}');
 }
 
-static void add_health(struct strbuf *b, const struct registry_info *info)
+static void add_health(struct strbuf *b, const struct http_config *c, const struct registry_info *info)
 {
         const struct {
                 bool is;
@@ -70,6 +70,7 @@ static void add_health(struct strbuf *b, const struct registry_info *info)
                 {info->database_gone, "the files of the database were removed or replaced: put them back"},
                 {info->log_held, "another program reads the database for so long that its log grows"},
                 {info->forkserver_dead, "the privileged forkserver has died: nothing can be started"},
+                {c->no_tcp, "TCP is not served: its certificate cannot be used, see the log"},
                 {info->unwritten, "exits cannot be written to the database: see the log"},
         };
         int n = 0;
@@ -160,7 +161,7 @@ void handle_info(struct request *r)
         add_privileges(&b, &r->http->config, &info);
         add_limits(&b, &r->http->config.limits);
         add_counts(&b, &info);
-        add_health(&b, &info);
+        add_health(&b, &r->http->config, &info);
         add_places(&b, &r->http->config);
         strbuf_char(&b, '}');
         reply_json(r, MHD_HTTP_OK, &b);

@@ -36,8 +36,8 @@
 #   kill_dead PID                             SIGKILL; returns when it is dead
 #   fail TEXT
 #
-# Set by start_creche: CRECHE_DIR (state/, socket s, stderr), CRECHE_STATE, CRECHE_SOCKET, CRECHE_URL,
-# CRECHE_TOKEN, CRECHE_MAIN (creche-init's pid). BUILD says whose programs are tested. A file that
+# Set by start_creche: CRECHE_DIR (state/, socket s, stderr), CRECHE_STATE, CRECHE_SOCKET, CRECHE_URL (by TLS, CRECHE_CA
+# says whom to trust), CRECHE_TOKEN, CRECHE_MAIN (creche-init's pid). BUILD says whose programs are tested. A file that
 # defines its own setup_file, teardown_file or teardown calls creche_setup_file and so on from it.
 
 HERE=${BASH_SOURCE[0]%/*}
@@ -117,6 +117,7 @@ _request() { # unix|tcp METHOD PATH [JSON] [CURL OPTION...]
   else
     base=$CRECHE_URL
     token=${TOKEN-$CRECHE_TOKEN}
+    [[ $base != https:* ]] || options+=(--cacert "$CRECHE_CA")
   fi
   [[ -z $token ]] || options+=(--header "Authorization: Bearer $token")
 
@@ -359,7 +360,7 @@ start_creche_in() { # DIR [CRECHED OPTION...]
   fi
   CRECHE_MAIN=$(<"$CRECHE_DIR/main")
   CRECHE_TOKEN=$(<"$CRECHE_STATE/token")
-  [[ $line != *\ http://* ]] || CRECHE_URL=${line##* }
+  [[ $line != *\ http* ]] || CRECHE_URL=${line##* }
 }
 
 restart_creche() { # [CRECHED OPTION...]

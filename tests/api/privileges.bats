@@ -6,6 +6,7 @@
 # helper.bash sets STATUS and BODY.
 # shellcheck disable=SC2153
 load helper
+load pki
 
 DAEMON=games
 
@@ -146,6 +147,22 @@ refused_to_start() { # STATUS TEXT CRECHED OPTION...
   done
   start_separated --listen "127.0.0.1:$port"
   assert_equal "$CRECHE_URL $(tcp_code GET /v1/info)" "http://127.0.0.1:$port 200"
+}
+
+@test "privileges: the key of TLS is root's alone: it is read before the rights are given up, and again by each creched" {
+  local pid
+
+  make_pki
+  tls_options
+  chmod 700 "$PKI"
+  run setpriv --reuid="$DAEMON" --clear-groups cat "$PKI/server.key"
+  ((status != 0))
+  start_separated "${TLS[@]}"
+  assert_equal "$(tcp_code GET /v1/info)" 200
+  pid=$(daemon_pid)
+  kill -HUP "$CRECHE_MAIN"
+  wait_until creched_is_another_than "$pid"
+  assert_equal "$(tcp_code GET /v1/info)" 200
 }
 
 # ------------------------------------------------------------------------------------------ policy

@@ -4,8 +4,13 @@
 import json
 import os
 import socket
+import ssl
 
 TIMEOUT = float(os.environ.get('PATIENCE_S', '20'))
+
+
+# 'tcp' is by TLS where CRECHE_URL says so, and then must be the only one: the unix socket is tried without.
+VIAS = tuple(os.environ.get('CRECHE_VIA', 'tcp unix').split())
 
 
 class Broken(Exception):
@@ -13,7 +18,16 @@ class Broken(Exception):
 
 
 def host():
-    return os.environ['CRECHE_URL'].removeprefix('http://')
+    return os.environ['CRECHE_URL'].split('://')[1]
+
+
+def scheme():
+    return os.environ['CRECHE_URL'].split('://')[0]
+
+
+def tls():
+    """A client's context, which asks for the certificate of CRECHE_CA and for an end of what is sent that is signed."""
+    return ssl.create_default_context(cafile=os.environ['CRECHE_CA'])
 
 
 def authorization():
@@ -70,6 +84,8 @@ class Client:
         self.socket.connect(self.address(via))
         if via != 'unix':
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if via == 'tcp' and scheme() == 'https':
+            self.socket = tls().wrap_socket(self.socket, server_hostname='localhost', suppress_ragged_eofs=False)
         self.pending = b''
 
     @staticmethod
@@ -90,21 +106,39 @@ class Client:
         try:
             self.socket.sendall(data)
             return True
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             return False
 
     def end(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        # An SSLSocket would forget its session.
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
+
+    def is_quiet(self, seconds):
+        """Whether nothing comes for so long."""
+        self.socket.settimeout(seconds)
+        try:
+            if not self._receive():
+                raise Broken('closed without an answer')
+            return False
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(TIMEOUT)
+
+    def _receive(self):
+        data = self.socket.recv(65536)
+        self.pending += data
+        return bool(data)
 
     def _more(self):
         try:
-            data = self.socket.recv(65536)
+            return self._receive()
         except TimeoutError:
             raise Broken(f'nothing came; before: {self.pending[:200]!r}') from None
         except ConnectionResetError:
             raise Broken(f'reset; before: {self.pending[:200]!r}') from None
-        self.pending += data
-        return bool(data)
+        except ssl.SSLError as e:
+            raise Broken(f'{e}; before: {self.pending[:200]!r}') from None
 
     def _until(self, mark):
         while mark not in self.pending:

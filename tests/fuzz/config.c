@@ -27,6 +27,10 @@ static const char *const variables[] = {"HOME",
                                         "CRECHE_STATE_DIR",
                                         "CRECHE_SOCKET",
                                         "CRECHE_LISTEN",
+                                        "CRECHE_TLS_CERT",
+                                        "CRECHE_TLS_KEY",
+                                        "CRECHE_TLS_CLIENT_CA",
+                                        "CRECHE_INSECURE_HTTP",
                                         "CRECHE_STOP_TIMEOUT",
                                         "CRECHE_LOG_BUDGET",
                                         "CRECHE_LOG_LEVEL",
@@ -93,6 +97,7 @@ static void check_config(const struct config *c)
                                 strtol(colon + 1, NULL, 10) <= 65535));
         REQUIRE(c->stop_timeout_us >= -1 && c->log_budget >= 65536);
         REQUIRE((unsigned)c->log_level <= 3);
+        REQUIRE(!*c->tls_cert == !*c->tls_key && (!*c->tls_client_ca || *c->tls_cert));
         check_limits(c);
 }
 
