@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What an attacker sends, by group: tests/api/attacks.py GROUP...
 
-Each of the bytes of a group is sent by TCP and by the unix socket; alone, as the second request of a connection,
+Each of the bytes of a group is sent by TCP and by the unix socket, or as CRECHE_VIA says; alone, as the second request of a connection,
 in one segment with a good request before it, and byte by byte. The answer must be the problem document that is
 expected here, and the connection be closed where the bytes leave no other way. Prints what is not so.
 """
@@ -12,7 +12,7 @@ import os
 import sys
 from urllib.parse import quote
 
-from raw import Broken, Client, head, host, post
+from raw import VIAS, Broken, Client, head, host, post, scheme
 
 CLOSE, STAY, EITHER = 'close', 'stay', 'either'
 BYTE_BY_BYTE_MAX = 1500
@@ -36,6 +36,10 @@ def chunked(body, *headers):
 
 def sized(length, body=JSON, *headers):
     return post(body, f'Content-Length: {length}', *headers)
+
+
+def other_scheme():
+    return {'http': 'https', 'https': 'http'}[scheme()]
 
 
 TLS_HELLO = bytes.fromhex('160301020001000001fc0303') + bytes(range(256)) * 2
@@ -110,9 +114,9 @@ GROUPS = {
         (400, STAY, line('GET ?x HTTP/1.1')),
         (400, STAY, line('GET \\v1\\info HTTP/1.1')),
         (400, STAY, line('GET ftp://localhost/v1/info HTTP/1.1')),
-        (400, STAY, line('GET http:///v1/info HTTP/1.1')),
-        (400, STAY, line(f'GET https://{host()}/v1/info HTTP/1.1')),
-        (400, STAY, line(f'GET http://user@{host()}/v1/info HTTP/1.1')),
+        (400, STAY, line(f'GET {scheme()}:///v1/info HTTP/1.1')),
+        (400, STAY, line(f'GET {other_scheme()}://{host()}/v1/info HTTP/1.1')),
+        (400, STAY, line(f'GET {scheme()}://user@{host()}/v1/info HTTP/1.1')),
         (400, STAY, line('GET /v1/processes/%00 HTTP/1.1')),
         (400, STAY, line('GET /v1/%zz HTTP/1.1')),
         (400, STAY, line('GET /v1/%1 HTTP/1.1')),
@@ -346,7 +350,7 @@ GROUPS |= {
     # Unusual, and right.
     'oddities': lambda: [
         (200, STAY, b'\r\n' + head()),
-        (200, STAY, line(f'GET http://{host()}/v1/info HTTP/1.1')),
+        (200, STAY, line(f'GET {scheme()}://{host()}/v1/info HTTP/1.1')),
         (200, STAY, line('GET /v1/inf%6f HTTP/1.1')),
         (200, STAY, line('GET /v1/info? HTTP/1.1')),
         (200, STAY, line(f"GET /v1/processes?{'&' * 8000} HTTP/1.1")),
@@ -415,7 +419,7 @@ def byte_by_byte(client, data):
 def attack(group):
     wrong = 0
     for want, fate, data in GROUPS[group]():
-        for via in ('tcp', 'unix'):
+        for via in VIAS:
             for how in (alone, second, together, byte_by_byte):
                 try:
                     with Client(via) as client:

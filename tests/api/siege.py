@@ -8,12 +8,13 @@ Each checks what it is answered, and fails with a message.
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
 import time
 
-from raw import TIMEOUT, Broken, Client, authorization, head, host, post
+from raw import TIMEOUT, VIAS, Broken, Client, authorization, head, host, post
 
 GOOD = b'GET /healthz HTTP/1.1\r\nHost: %s\r\n\r\n'
 OTHER_UID = 5
@@ -33,16 +34,10 @@ def trickle(client, start, drop):
     """Sends @start, then one byte every 50 ms until an answer is there; returns it."""
     client.send(start)
     deadline = time.monotonic() + TIMEOUT
-    client.socket.settimeout(0.05)
     while time.monotonic() < deadline:
-        try:
-            data = client.socket.recv(65536, socket.MSG_PEEK)
-        except TimeoutError:
-            client.send(drop)
-            continue
-        must(data, 'closed without an answer')
-        client.socket.settimeout(TIMEOUT)
-        return client.answer()
+        if not client.is_quiet(0.05):
+            return client.answer()
+        client.send(drop)
     raise Broken('still taken after a long while')
 
 
@@ -53,7 +48,7 @@ def late(answer):
 
 def slow_heads():
     """With --header-timeout of a second at most."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         for start, drop in ((b'G', b'E'), (b'GET /healthz HTTP/1.1\r\nX: ', b'y'), (good() + b'GET', b'T')):
             with Client(via) as client:
                 if start.startswith(good()):
@@ -71,7 +66,7 @@ def slow_heads():
 
 def slow_bodies():
     """With --body-timeout of a second at most."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         for start, drop in ((post(b'{', 'Content-Length: 200000'), b' '),
                             (post(b'', 'Transfer-Encoding: chunked'), b'1\r\n \r\n'),
                             (post(b'30000\r\n', 'Transfer-Encoding: chunked'), b' '),
@@ -89,7 +84,7 @@ def slow_bodies():
 
 def slow_stream(process):
     """With --stream-timeout of a second at most. @process reads."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         with Client(via) as client:
             client.send(head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Transfer-Encoding: chunked'))
             for _ in range(30):
@@ -104,7 +99,7 @@ def slow_stream(process):
 
 def halves(process):
     """Clients that send no more, and would read the answer."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         for data, status in ((good(), 200), (good()[:-2], 400), (good()[:10], 400), (post(b'{', 'Content-Length: 20'), 400),
                              (post(b'5\r\n{}', 'Transfer-Encoding: chunked'), 400),
                              (head(f'PUT /v1/processes/{process}/stdin?eof=1 HTTP/1.1', 'Content-Length: 20') + b'half', 400),
@@ -123,7 +118,7 @@ def resets(process):
              head(f'POST /v1/processes/{process}/join HTTP/1.1', 'Content-Length: 0'), head('GET /openapi.json HTTP/1.1'),
              head(f'GET /v1/processes/{process}/logs?follow=1 HTTP/1.1'),
              head(f'PUT /v1/processes/{process}/stdin HTTP/1.1', 'Content-Length: 1000000') + b'x' * 200)
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         for data in asked:
             for n in list(range(0, len(data), 9)) + [len(data)]:
                 with Client(via) as client:
@@ -133,7 +128,7 @@ def resets(process):
 
 def pipelines():
     """A thousand requests at once are answered in their order, and the last, a bad one, too."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         with Client(via) as client:
             asked = b''.join(head(f'GET /v1/processes/{i} HTTP/1.1') for i in range(700001, 701001))
             thread = threading.Thread(target=client.send, args=(asked + b'GET / HTTP/3.0\r\n\r\n' + TELL,))
@@ -148,7 +143,7 @@ def pipelines():
 
 def heads(process):
     """Behind an answer to HEAD comes the next answer, or the end."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         for path, accept in (('/v1/info', '*/*'), ('/v1/events', 'text/event-stream'), ('/openapi.json', '*/*'),
                              (f'/v1/processes/{process}/logs', '*/*'), (f'/v1/processes/{process}/logs?follow=1', '*/*')):
             with Client(via) as client:
@@ -163,12 +158,12 @@ def heads(process):
 
 def deaf():
     """A hundred clients that ask for much and read nothing."""
-    clients = [Client(('tcp', 'unix')[i % 2]) for i in range(100)]
+    clients = [Client(VIAS[i % len(VIAS)]) for i in range(100)]
     for client in clients:
         client.socket.setblocking(False)
         try:
             client.socket.send(head('GET /openapi.json HTTP/1.1') * 200)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantWriteError):
             pass
     with Client('unix') as operator:
         operator.send(head())
@@ -211,14 +206,7 @@ def join(process, via='tcp'):
 
 
 def is_parked(client):
-    client.socket.settimeout(0.3)
-    try:
-        client.socket.recv(1, socket.MSG_PEEK)
-        return False
-    except TimeoutError:
-        return True
-    finally:
-        client.socket.settimeout(TIMEOUT)
+    return client.is_quiet(0.3)
 
 
 def wait_for_place(process, via):
@@ -234,7 +222,7 @@ def wait_for_place(process, via):
 
 def too_many_waiting(process, n, status):
     """After @n that wait for @process the next one is refused with @status, until one leaves."""
-    for via in ('tcp', 'unix'):
+    for via in VIAS:
         waiting = [wait_for_place(process, via) for _ in range(int(n))]
         for path in (f'POST /v1/processes/{process}/join', f'GET /v1/processes/{process}/logs?follow=1',
                      f'GET /v1/processes/{process}?wait=60'):
@@ -293,7 +281,7 @@ def operator_is_served():
 
 def operator_first(crowd, process):
     """Whoever crowds in by TCP and by the unix socket, an operator is served."""
-    joiners = [join(process, via) for via in ('tcp', 'unix') for _ in range(10)]
+    joiners = [join(process, via) for via in VIAS for _ in range(10)]
     clients = crowd_in('tcp', int(crowd)) + crowd_in('unix', int(crowd))
     operator_is_served()
     must(all(is_parked(client) for client in joiners), 'one who waits was cut off')
