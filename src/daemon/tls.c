@@ -2,6 +2,7 @@
 #include "daemon/tls.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -36,6 +37,8 @@ int tls_load(const struct config *c, struct certificate **out, struct err *e)
                 return -1;
         if (!*out)
                 return 0;
+        /* GnuTLS would write the secrets of each connection to the file that this names. */
+        unsetenv("SSLKEYLOGFILE");
         log_info("tls.loaded", "cert=%s expires=%s client_ca=%s", log_quote(c->tls_cert),
                  clock_text(certificate_expires_us(*out), expires), log_quote(c->tls_client_ca));
         if (certificate_check_time(*out, clock_now_us(), &late) < 0)

@@ -8,7 +8,8 @@
  * request_head() refuses what no wire has seen.
  *
  * It is the same with all that it writes by: send() and sendmsg() encrypt where the connection is, sendfile() says that
- * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel.
+ * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel. That it
+ * has no other way out is a test (tests/api/tls.bats).
  *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
  */

@@ -405,3 +405,18 @@ has_started_again() { # RESTARTS
   run grep -c -F -f <(grep -v -- ----- "$PKI/server.key") "$CRECHE_DIR/stderr"
   assert_equal "$status $output" '1 0'
 }
+
+@test "TLS: the secrets of a connection are in no file, whatever the environment says" {
+  SSLKEYLOGFILE=$BATS_TEST_TMPDIR/secrets start_creche "${TLS[@]}"
+  assert_equal "$(tcp_code GET /v1/info)" 200
+  [[ ! -e $BATS_TEST_TMPDIR/secrets ]]
+}
+
+# Another would send what should be encrypted as it is. write() is for an eventfd of its own.
+@test "TLS: libmicrohttpd sends by the functions that encrypt, and by no other" {
+  local library
+
+  library=$(ldd "$BUILD/creched" | awk '/libmicrohttpd/ { print $3 }')
+  assert_equal "$(nm -D --undefined-only "$library" | awk '{ sub(/@.*/, "", $2); print $2 }' |
+    grep -xE 'send.*|p?write.*|splice|tee|vmsplice|aio_.*|io_.*|syscall' | sort | xargs)" 'send sendfile64 sendmsg write'
+}
