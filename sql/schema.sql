@@ -188,3 +188,7 @@ SELECT id,
        strftime('%Y-%m-%dT%H:%M:%S', at / 1000000, 'unixepoch') || printf('.%06dZ', at % 1000000) AS at,
        process, type, name, exitcode, exit_reason
   FROM event;
+
+CREATE INDEX process_over ON process
+    ((joined_at IS NULL AND state <> 'closed'), coalesce(joined_at, stopped_at, created_at))
+    WHERE state IN ('stopped', 'failed', 'lost', 'closed');

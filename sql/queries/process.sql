@@ -78,7 +78,7 @@ UPDATE process SET state = 'initial', boot = NULL WHERE id = :id AND state = 'st
 -- name: process_discard
 -- It never ran and nobody was told of it: the kernel had no room for it.
 DELETE FROM process WHERE id = :id AND state = 'starting'
-RETURNING name, lineage, exitcode, exit_reason;
+RETURNING name, lineage, exitcode, exit_reason, joined_at IS NOT NULL;
 
 -- name: process_requested
 UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('starting', 'started');
@@ -103,11 +103,11 @@ UPDATE process SET state = 'closed', request = NULL
  WHERE id = :id AND state IN ('initial', 'stopped', 'failed', 'lost');
 
 -- name: process_state
-SELECT state FROM process WHERE id = :id;
+SELECT state, joined_at IS NOT NULL FROM process WHERE id = :id;
 
 -- name: process_delete
 DELETE FROM process WHERE id = :id AND state NOT IN ('starting', 'started')
-RETURNING name, lineage, exitcode, exit_reason;
+RETURNING name, lineage, exitcode, exit_reason, joined_at IS NOT NULL;
 
 -- name: process_get
 -- include: columns

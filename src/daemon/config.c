@@ -19,10 +19,10 @@
 struct setting {
         const char *option, *variable, *value, *help;
         int (*set)(struct config *c, const char *text);
-        /* Without ->set: a number of struct limits, there and within these bounds; times in microseconds. */
+        /* Without ->set: a number of struct config, there and within these bounds; times in microseconds. */
         size_t at;
         int64_t min, max;
-        bool is_time;
+        enum { A_NUMBER, A_TIME, A_COUNT, AN_AGE } is; /* a count: of what is kept, or "all" */
 };
 
 static int set_path(char out[PATH_MAX], const char *text)
@@ -170,17 +170,59 @@ static int set_time(int64_t *out, const struct setting *s, const char *text)
         return 0;
 }
 
-static int set_limit(struct config *c, const struct setting *s, const char *text)
+static int set_count(int64_t *out, const struct setting *s, const char *text)
 {
-        int64_t *out = (int64_t *)((char *)&c->limits + s->at);
-
-        return s->is_time ? set_time(out, s, text) : set_number(out, s, text);
+        if (strcmp(text, "all") != 0)
+                return set_number(out, s, text);
+        *out = 0;
+        return 0;
 }
 
-#define LIMIT(name, ...)     .at = offsetof(struct limits, name), __VA_ARGS__
+/* "90d", "12h"; without a unit seconds. */
+static int set_age(int64_t *out, const struct setting *s, const char *text)
+{
+        static const struct {
+                char name;
+                int64_t seconds;
+        } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+        size_t digits = strspn(text, "0123456789");
+        int64_t seconds = 0;
+
+        *out = 0;
+        if (!strcmp(text, "forever"))
+                return 0;
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+                if ((text[digits] == units[i].name && !text[digits + 1]) || (i == 0 && !text[digits]))
+                        seconds = units[i].seconds;
+        if (!digits || digits > 10 || !seconds)
+                return -1;
+        seconds *= strtoll(text, NULL, 10);
+        if (seconds < s->min / CLOCK_US_PER_S || seconds > s->max / CLOCK_US_PER_S)
+                return -1;
+        *out = seconds * CLOCK_US_PER_S;
+        return 0;
+}
+
+static int set_member(struct config *c, const struct setting *s, const char *text)
+{
+        int64_t *out = (int64_t *)((char *)c + s->at);
+
+        switch (s->is) {
+        case A_NUMBER: return set_number(out, s, text);
+        case A_TIME: return set_time(out, s, text);
+        case A_COUNT: return set_count(out, s, text);
+        case AN_AGE: return set_age(out, s, text);
+        }
+        return -1;
+}
+
+#define LIMIT(name, ...)     .at = offsetof(struct config, limits.name), __VA_ARGS__
+#define KEEP(name, ...)      .at = offsetof(struct config, keep.name), __VA_ARGS__
 #define BETWEEN(least, most) .min = (least), .max = (most)
 #define DAY_US               (86400 * CLOCK_US_PER_S)
-#define TIME                 BETWEEN(10000, DAY_US), .is_time = true
+#define TIME                 BETWEEN(10000, DAY_US), .is = A_TIME
+#define AGE                  BETWEEN(CLOCK_US_PER_S, 100 * 366 * DAY_US), .is = AN_AGE
+#define COUNT                BETWEEN(1, INT64_C(1) << 40), .is = A_COUNT
 
 static const struct setting settings[] = {
         {"state-dir", "CRECHE_STATE_DIR", "DIR", "database, logs, token (root: /var/lib/creche)",
@@ -233,6 +275,17 @@ static const struct setting settings[] = {
          LIMIT(parked, BETWEEN(1, 524288))},
         {"max-caller-parked", "CRECHE_MAX_CALLER_PARKED", "N", "the same, of one caller (12288)",
          LIMIT(caller_parked, BETWEEN(1, 524288))},
+        {"keep-ended", "CRECHE_KEEP_ENDED", "AGE|forever",
+         "processes that have ended and were joined, or were closed: 30d, 12h, 90m, 60s (forever)",
+         KEEP(ended_us, AGE)},
+        {"keep-ended-count", "CRECHE_KEEP_ENDED_COUNT", "N|all", "... and so many of them, the newest (all)",
+         KEEP(ended_count, COUNT)},
+        {"keep-dangling", "CRECHE_KEEP_DANGLING", "AGE|forever",
+         "processes that have ended and that nobody joined or closed (forever)", KEEP(dangling_us, AGE)},
+        {"keep-events", "CRECHE_KEEP_EVENTS", "AGE|forever", "what GET /v1/events tells (forever)",
+         KEEP(events_us, AGE)},
+        {"keep-events-count", "CRECHE_KEEP_EVENTS_COUNT", "N|all", "... and so many events, the newest (all)",
+         KEEP(events_count, COUNT)},
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]), OPT_HELP = 'h', OPT_VERSION = 'V' };
@@ -288,7 +341,7 @@ static void set_defaults(struct config *c)
 
 static int set(struct config *c, const struct setting *s, const char *text, const char *origin, struct err *e)
 {
-        if ((s->set ? s->set(c, text) : set_limit(c, s, text)) < 0)
+        if ((s->set ? s->set(c, text) : set_member(c, s, text)) < 0)
                 return err_set(e, ERR_INVALID, 0, "%s: not a %s: '%s'", origin, s->value, text);
         return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "http/limits.h"
+#include "model/retention.h"
 
 /* The statuses that creched exits with, beside 0. */
 enum {
@@ -38,6 +39,7 @@ struct config {
         char policy[PATH_MAX]; /* what that user's forkserver may do as others */
         bool policy_given;     /* it must be there */
         struct limits limits;
+        struct retention keep;
         char **argv; /* what we were executed with: argv[0] is our path, in the second stage */
 };
 

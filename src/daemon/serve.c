@@ -161,6 +161,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .leaves = true,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),
                                      .must_exist = s->was_ready,
+                                     .keep = c->keep,
                                      .fatal = on_fatal,
                                      .fatal_arg = s};
 
@@ -196,7 +197,8 @@ static struct http_config http_config(const struct server *s)
                                     .policy = s->privileges.has_policy ? s->config->policy : NULL,
                                     .restarts = s->restarts,
                                     .threads = HTTP_THREADS,
-                                    .limits = s->config->limits};
+                                    .limits = s->config->limits,
+                                    .keep = s->config->keep};
 }
 
 static int open_http(struct server *s, struct err *e)

@@ -124,6 +124,31 @@ static void add_limits(struct strbuf *b, const struct limits *l)
                       (double)l->head_us / 1e6, (double)l->body_us / 1e6, (double)l->stream_us / 1e6);
 }
 
+/* For ever, all of them: null. */
+static void add_retention(struct strbuf *b, const struct retention *keep)
+{
+        const struct {
+                const char *name;
+                int64_t value;
+        } members[] = {
+                {"ended_s", keep->ended_us / CLOCK_US_PER_S},
+                {"ended_count", keep->ended_count},
+                {"dangling_s", keep->dangling_us / CLOCK_US_PER_S},
+                {"events_s", keep->events_us / CLOCK_US_PER_S},
+                {"events_count", keep->events_count},
+        };
+
+        strbuf_str(b, ",\"retention\":{");
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+                strbuf_printf(b, "%s\"%s\":", i ? "," : "", members[i].name);
+                if (members[i].value)
+                        strbuf_int(b, members[i].value);
+                else
+                        strbuf_str(b, "null");
+        }
+        strbuf_char(b, '}');
+}
+
 static void add_privileges(struct strbuf *b, const struct http_config *c, const struct registry_info *info)
 {
         bool root = geteuid() == 0;
@@ -160,6 +185,7 @@ void handle_info(struct request *r)
         add_features(&b, &info);
         add_privileges(&b, &r->http->config, &info);
         add_limits(&b, &r->http->config.limits);
+        add_retention(&b, &r->http->config.keep);
         add_counts(&b, &info);
         add_health(&b, &r->http->config, &info);
         add_places(&b, &r->http->config);

@@ -54,6 +54,12 @@ static void add_lives(struct strbuf *b, const struct registry_stats *s)
                             (int64_t)counter_get(&s->ends[x]));
         metrics_counter(b, "creche_orphans_reaped_total", "Zombies that were nobody's and were reaped.",
                         counter_get(&s->orphans));
+        metrics_head(b, "creche_retention_deleted_total", "counter",
+                     "What went because it was old enough, or too much; see retention in /v1/info.");
+        metrics_int(b, "creche_retention_deleted_total", "kind", "process",
+                    (int64_t)counter_get(&s->retired));
+        metrics_int(b, "creche_retention_deleted_total", "kind", "event",
+                    (int64_t)counter_get(&s->retired_events));
         metrics_head(b, "creche_output_bytes_total", "counter",
                      "Bytes of output of processes that have ended.");
         metrics_int(b, "creche_output_bytes_total", "stream", "stdout",

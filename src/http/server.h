@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "http/certificate.h"
 #include "http/limits.h"
+#include "model/retention.h"
 #include "logs/logs.h"
 #include "registry/registry.h"
 
@@ -39,6 +40,7 @@ struct http_config {
         uint32_t restarts;  /* of creched under this creche-init */
         int threads;        /* per listener */
         struct limits limits;
+        struct retention keep; /* what is told of it */
 };
 
 /** Serve. ERR_INTERNAL when libmicrohttpd cannot. */

@@ -342,14 +342,27 @@ static void close_done(struct store_job *job, const struct err *e)
         KILLPOINT("close.told");
 }
 
+int control_delete(struct db *db, const struct actor *who, int64_t id, const char *detail, struct err *e)
+{
+        enum process_state was;
+        int rc = record_delete(db, id, &was, e);
+
+        if (rc == 0)
+                return audit_process(db, who, "delete", id, detail, AUDIT_DONE, e);
+        return rc == 1 && process_state_is_open(was) ? still_running(e) : rc < 0 ? -1 : 0;
+}
+
+void control_deleted(struct registry *r, int64_t id)
+{
+        wake_placeholder(r, id, PROCESS_CLOSED);
+        logs_remove(r->config.logs, id);
+}
+
 static int delete_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct control_op *op = container_of(job, struct control_op, job);
-        int rc = record_delete(db, op->id, &op->was, e);
 
-        if (rc == 0)
-                return op_audit(op, db, e);
-        return rc == 1 && process_state_is_open(op->was) ? still_running(e) : rc < 0 ? -1 : 0;
+        return control_delete(db, &op->actor, op->id, NULL, e);
 }
 
 static void delete_done(struct store_job *job, const struct err *e)
@@ -357,10 +370,8 @@ static void delete_done(struct store_job *job, const struct err *e)
         struct control_op *op = container_of(job, struct control_op, job);
 
         KILLPOINT("delete.recorded");
-        if (!e) {
-                wake_placeholder(op->registry, op->id, PROCESS_CLOSED);
-                logs_remove(op->registry->config.logs, op->id);
-        }
+        if (!e)
+                control_deleted(op->registry, op->id);
         KILLPOINT("delete.logs_removed");
         op_finish(op, e);
 }

@@ -19,6 +19,7 @@
  *   tokens.c     tokens that are minted; token_table.c: those that may be used
  *   audit.c      the audit trail
  *   backup.c     snapshots of the database
+ *   retention.c  what is over goes, when it is old enough
  *   registry.c   open, shut, authkeys
  *
  * One lock, registry->lock, guards the table, the records in it, the waiters, the timers and the outbox. It
@@ -122,6 +123,17 @@ struct backup {
         atomic_bool stop; /* it shall end */
 };
 
+/* The thread that lets go what is over. Under its own lock, which is never held while another is taken. */
+struct sweeper {
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        pthread_t thread;
+        bool runs, ends;
+        int64_t due_us; /* clock_mono_us(): when it looks next; INT64_MAX: when it is told to */
+        bool written;   /* the transaction that it waits for is over */
+        struct retention_clock clock;
+};
+
 struct registry {
         struct registry_config config;
         struct store *store;
@@ -135,6 +147,7 @@ struct registry {
         pid_t init_pid;
         struct registry_stats stats;
         struct backup backup;
+        struct sweeper sweeper;
 
         pthread_mutex_t lock;
         struct child *by_id[BUCKETS], *by_pid[BUCKETS];
@@ -340,6 +353,22 @@ int audit_process(struct db *db, const struct actor *a, const char *verb, int64_
  * not told it. @verb, @outcome: static strings. */
 void audit_note(struct registry *r, const struct actor *a, const char *verb, int64_t process,
                 const char *detail, const char *outcome);
+
+/* control.c */
+/* Within a transaction: the row of @id goes, by the will of @who, if it is not running: ERR_STILL_RUNNING, ERR_NOT_FOUND.
+ * @detail: for the audit trail, or NULL. */
+int control_delete(struct db *db, const struct actor *who, int64_t id, const char *detail, struct err *e);
+/* That is durable: what else there is of it goes. Under no lock. */
+void control_deleted(struct registry *r, int64_t id);
+
+/* retention.c */
+/* Begin to remove what is due; what the last daemon was interrupted over is finished first. */
+int retention_begin(struct registry *r, struct err *e);
+/* Before the store is closed. */
+void retention_end(struct registry *r);
+/* Something happened that may be due some day: see struct store_config. @arg: the registry. */
+void retention_changed(void *arg);
+
 /* backup.c */
 /* No backup is being taken any more. */
 void backup_end(struct registry *r);

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "logs/logs.h"
+#include "model/retention.h"
 #include "registry/registry.h"
 #include "start/forkserver.h"
 #include "start/policy.h"
@@ -39,6 +40,7 @@ struct registry_config {
         int init_fd;     /* control socket to creche-init; -1: there is none */
         bool must_exist; /* the database: an earlier creched under this creche-init has served */
         struct logs *logs;
+        struct retention keep; /* what is over */
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
         void *fatal_arg;
 };

@@ -70,7 +70,9 @@ static int open_files(struct registry *r, const struct boot *boot, struct err *e
                                         .must_exist = r->config.must_exist,
                                         .boot = boot,
                                         .fatal = r->config.fatal,
-                                        .fatal_arg = r->config.fatal_arg};
+                                        .fatal_arg = r->config.fatal_arg,
+                                        .changed = retention_changed,
+                                        .changed_arg = r};
 
         if (store_open(&sc, &r->store, e) < 0 ||
             journal_open(r->config.state_fd, "spawn.journal", &r->journal, e) < 0)
@@ -113,7 +115,7 @@ static int open_all(struct registry *r, struct err *e)
                 return err_wrap(e, "recovering");
         anew_reap(r);
         peers_greet(r);
-        return reaper_begin(r, e) < 0 || starters_begin(r, e) < 0 ? -1 : 0;
+        return reaper_begin(r, e) < 0 || starters_begin(r, e) < 0 || retention_begin(r, e) < 0 ? -1 : 0;
 }
 
 int registry_open(const struct registry_config *config, struct registry **out, struct err *e)
@@ -145,6 +147,7 @@ void registry_shut(struct registry *r)
                 return;
         starters_end(r);
         backup_end(r);
+        retention_end(r);
         reaper_end(r);
         forkserver_free(r->forkserver);
         store_close(r->store);

@@ -213,10 +213,12 @@ struct registry_stats {
         counter starts[START_METHOD_COUNT]; /* that came to run their program */
         counter ends[EXIT_REASON_COUNT];    /* recorded */
         counter orphans;                    /* zombies of nobody, reaped */
-        counter output[STREAM_COUNT];       /* bytes, of processes that have ended */
-        struct histogram start_us;          /* from the request to the running program */
-        struct histogram join_us;           /* joins and waits that had to wait */
-        _Atomic int64_t joins_waiting;      /* now */
+        counter retired;                    /* processes that went when they were old enough, or too many */
+        counter retired_events;
+        counter output[STREAM_COUNT];  /* bytes, of processes that have ended */
+        struct histogram start_us;     /* from the request to the running program */
+        struct histogram join_us;      /* joins and waits that had to wait */
+        _Atomic int64_t joins_waiting; /* now */
 };
 
 /** Both live as long as @r does. */

@@ -17,12 +17,15 @@
 #include "model/process.h"
 #include "sql.h"
 
+/* What the table tally counts: the rows in each state, and of those that have ended the joined ones. */
+enum { TALLY_JOINED = PROCESS_STATE_COUNT, TALLY_COUNT };
+
 struct db {
         sqlite3 *sqlite;
         sqlite3_stmt *stmts[SQL_QUERY_COUNT];
         bool readonly;
         /* The writer's: what the transaction adds to the table tally, and the main process's children. */
-        int64_t tally[PROCESS_STATE_COUNT];
+        int64_t tally[TALLY_COUNT];
         int64_t main_children, main_children_stored;
         size_t events;  /* that the transaction tells */
         int64_t boot;   /* boot.id of this boot and pid namespace */

@@ -37,6 +37,13 @@ static int publish_deleted(struct db *db, int64_t id, sqlite3_stmt *row, struct 
         return db_run(db, s, e) < 0 ? -1 : 0;
 }
 
+/* Joined ones are counted while they have ended and are not closed. */
+static void count_joined(struct db *db, enum process_state state, bool joined, int by)
+{
+        if (joined && process_state_is_ended(state) && state != PROCESS_CLOSED)
+                db->tally[TALLY_JOINED] += by;
+}
+
 /* Delete the row of @id in state @was by @query, count that and tell it. Returns 0, 1: it may not go now; -1. */
 static int delete_row(struct db *db, enum sql_query query, int64_t id, enum process_state was, struct err *e)
 {
@@ -48,6 +55,7 @@ static int delete_row(struct db *db, enum sql_query query, int64_t id, enum proc
         if (rc <= 0)
                 return rc < 0 ? -1 : 1;
         rc = publish_deleted(db, id, s, e);
+        count_joined(db, was, sqlite3_column_int(s, 4), -1);
         sqlite3_reset(s);
         db->tally[was]--;
         return rc;
@@ -69,7 +77,7 @@ static int outcome(int changes)
         return changes < 0 ? -1 : changes == 0;
 }
 
-static int state_of(struct db *db, int64_t id, enum process_state *state, struct err *e)
+static int state_of(struct db *db, int64_t id, enum process_state *state, bool *joined, struct err *e)
 {
         sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_STATE);
         int rc;
@@ -81,6 +89,7 @@ static int state_of(struct db *db, int64_t id, enum process_state *state, struct
         if (rc == 0)
                 return err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
         *state = (enum process_state)process_state_parse((const char *)sqlite3_column_text(s, 0));
+        *joined = sqlite3_column_int(s, 1);
         sqlite3_reset(s);
         return 0;
 }
@@ -234,9 +243,10 @@ int record_ended(struct db *db, const struct process *p, struct err *e)
 {
         enum process_state was;
         sqlite3_stmt *s;
+        bool joined;
         int rc;
 
-        if (state_of(db, p->id, &was, e) < 0)
+        if (state_of(db, p->id, &was, &joined, e) < 0)
                 return e->kind == ERR_NOT_FOUND ? 1 : -1;
         s = db_stmt(db, SQL_PROCESS_ENDED);
         bind_run(s, p);
@@ -250,7 +260,10 @@ int record_ended(struct db *db, const struct process *p, struct err *e)
         db_bind_int(s, ":stdout_bytes", p->log_bytes[STREAM_STDOUT]);
         db_bind_int(s, ":stderr_bytes", p->log_bytes[STREAM_STDERR]);
         rc = outcome(db_run(db, s, e));
-        return rc ? rc : entered(db, p->id, was, p->state, e);
+        if (rc)
+                return rc;
+        count_joined(db, p->state, p->joined_us, 1);
+        return entered(db, p->id, was, p->state, e);
 }
 
 int record_unstarted(struct db *db, int64_t id, struct err *e)
@@ -271,19 +284,25 @@ int record_discard(struct db *db, int64_t id, struct err *e)
 int record_close(struct db *db, int64_t id, enum process_state *was, struct err *e)
 {
         sqlite3_stmt *s;
+        bool joined;
         int rc;
 
-        if (state_of(db, id, was, e) < 0)
+        if (state_of(db, id, was, &joined, e) < 0)
                 return -1;
         s = db_stmt(db, SQL_PROCESS_CLOSE);
         db_bind_int(s, ":id", id);
         rc = outcome(db_run(db, s, e));
-        return rc ? rc : entered(db, id, *was, PROCESS_CLOSED, e);
+        if (rc)
+                return rc;
+        count_joined(db, *was, joined, -1);
+        return entered(db, id, *was, PROCESS_CLOSED, e);
 }
 
 int record_delete(struct db *db, int64_t id, enum process_state *was, struct err *e)
 {
-        if (state_of(db, id, was, e) < 0)
+        bool joined;
+
+        if (state_of(db, id, was, &joined, e) < 0)
                 return -1;
         return delete_row(db, SQL_PROCESS_DELETE, id, *was, e);
 }
@@ -300,10 +319,14 @@ int record_requested(struct db *db, int64_t id, const char *requested_by, struct
 int record_joined(struct db *db, int64_t id, int64_t at_us, struct err *e)
 {
         sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_JOINED);
+        int rc;
 
         db_bind_int(s, ":id", id);
         db_bind_int(s, ":joined_at", at_us);
-        return outcome(db_run(db, s, e));
+        rc = outcome(db_run(db, s, e));
+        if (!rc)
+                db->tally[TALLY_JOINED]++; /* one that has ended: see the query */
+        return rc;
 }
 
 int record_rename(struct db *db, int64_t id, const char *name, struct err *e)

@@ -203,7 +203,7 @@ static int open_all(struct store *s, const struct store_config *c, struct err *e
         if (!ballast_is_held(s->files.dir) && !ballast_take(s->files.dir))
                 log_error("store.full", "error=%s detail=%s", log_quote(strerror(errno)),
                           log_quote("there is no room for the ballast: starts are refused"));
-        return writer_start(&s->db, &s->files, c->fatal, c->fatal_arg, &s->writer, e);
+        return writer_start(&s->db, &s->files, c, &s->writer, e);
 }
 
 int store_open(const struct store_config *c, struct store **out, struct err *e)

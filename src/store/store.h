@@ -52,6 +52,10 @@ struct store_config {
          * been refused with ERR_UNAVAILABLE; nothing is written any more. */
         void (*fatal)(void *arg);
         void *fatal_arg;
+        /* Called on the writer's thread after each commit in which something happened to a process: a state was
+         * entered, it was deleted, or one that has ended was joined. Must be quick. NULL: nobody. */
+        void (*changed)(void *arg);
+        void *changed_arg;
 };
 
 /** Open the database, bring it up to date, and start the writer. On a full disk it opens with the room of the

@@ -31,6 +31,8 @@ struct writer {
         const struct files *files;
         void (*fatal)(void *);
         void *fatal_arg;
+        void (*changed)(void *);
+        void *changed_arg;
         pthread_mutex_t watch_lock; /* guards the watcher, and is held while it is told */
         void (*watcher)(void *);
         void *watcher_arg;
@@ -69,7 +71,7 @@ static void keep_error(struct store_job *job, const struct err *e)
 static int run_job(struct writer *w, struct store_job *job, struct err *e)
 {
         struct db *db = w->db;
-        int64_t tally[PROCESS_STATE_COUNT], children = db->main_children;
+        int64_t tally[TALLY_COUNT], children = db->main_children;
         struct err own = {0};
 
         if (w->full && job->grows) {
@@ -102,11 +104,12 @@ static int flush_counters(struct db *db, struct err *e)
 {
         sqlite3_stmt *s;
 
-        for (int i = 0; i < PROCESS_STATE_COUNT; i++) {
+        for (int i = 0; i < TALLY_COUNT; i++) {
                 if (!db->tally[i])
                         continue;
                 s = db_stmt(db, SQL_TALLY_ADD);
-                db_bind_text(s, ":state", process_state_name((enum process_state)i));
+                db_bind_text(s, ":state",
+                             i == TALLY_JOINED ? "joined" : process_state_name((enum process_state)i));
                 db_bind_int(s, ":n", db->tally[i]);
                 if (db_run(db, s, e) < 0)
                         return -1;
@@ -244,9 +247,11 @@ static int commit_or_make_room(struct writer *w, struct list *batch, struct err 
         return try_batch(w, batch, e);
 }
 
-/* There are new events: say so once for all of a batch. */
-static void tell_watcher(struct writer *w)
+/* There are new events: say so once for all of a batch. A join tells none. */
+static void tell_watchers(struct writer *w)
 {
+        if (w->changed && (w->db->events || w->db->tally[TALLY_JOINED]))
+                w->changed(w->changed_arg);
         if (!w->db->events)
                 return;
         pthread_mutex_lock(&w->watch_lock);
@@ -271,7 +276,7 @@ static void write_batch(struct writer *w, struct list *batch)
         finish_batch(batch, e.kind == ERR_NONE ? NULL : &e);
         KILLPOINT("commit.told");
         if (e.kind == ERR_NONE)
-                tell_watcher(w);
+                tell_watchers(w);
         if (w->dead && !was_dead)
                 w->fatal(w->fatal_arg);
 }
@@ -372,8 +377,8 @@ static void *writer_main(void *arg)
         return NULL;
 }
 
-int writer_start(struct db *db, const struct files *files, void (*fatal)(void *), void *arg,
-                 struct writer **out, struct err *e)
+int writer_start(struct db *db, const struct files *files, const struct store_config *c, struct writer **out,
+                 struct err *e)
 {
         struct writer *w = calloc(1, sizeof(*w));
         pthread_condattr_t attr;
@@ -384,8 +389,10 @@ int writer_start(struct db *db, const struct files *files, void (*fatal)(void *)
         w->db = db;
         w->files = files;
         w->full = !ballast_is_held(files->dir);
-        w->fatal = fatal;
-        w->fatal_arg = arg;
+        w->fatal = c->fatal;
+        w->fatal_arg = c->fatal_arg;
+        w->changed = c->changed;
+        w->changed_arg = c->changed_arg;
         list_init(&w->queue);
         pthread_mutex_init(&w->lock, NULL);
         pthread_mutex_init(&w->watch_lock, NULL);

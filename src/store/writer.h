@@ -12,10 +12,10 @@
 
 struct writer;
 
-/** Start the thread on @db, which is the writer's until writer_stop(), as is the ballast. @files is borrowed.
- * ERR_INTERNAL. */
-int writer_start(struct db *db, const struct files *files, void (*fatal)(void *), void *arg,
-                 struct writer **out, struct err *e);
+/** Start the thread on @db, which is the writer's until writer_stop(), as is the ballast. @files is borrowed;
+ * whom to call is in @c. ERR_INTERNAL. */
+int writer_start(struct db *db, const struct files *files, const struct store_config *c, struct writer **out,
+                 struct err *e);
 void writer_submit(struct writer *w, struct store_job *job);
 /** See store_watch(). */
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg);

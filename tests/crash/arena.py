@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -61,6 +62,7 @@ class Arena:
                          clients, f"{options.seed}.{seed}", methods, **load)
         self.outages = []
         self.children_die = False
+        self.retires = False  # rows may go although nobody has asked for it
         self.stops = 0
         self.began = 0.0
 
@@ -95,7 +97,15 @@ class Arena:
             if status:
                 self.load.wrong.append(f"the server stopped with status {status}")
         self.load.wrong += Checker(self.load.runs, self.witness_file, self.server.database, self.may_be_lost,
-                                   lambda run: self.children_die, lambda run: run.daemon and self.stops).check()
+                                   lambda run: self.children_die, lambda run: run.daemon and self.stops,
+                                   self.retires).check()
+
+    def orphaned_logs(self):
+        """Of a server that has stopped: output of processes that have no row."""
+        with sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True) as db:
+            known = {str(id) for (id,) in db.execute("SELECT id FROM process")}
+        names = [name for _, _, files in os.walk(os.path.join(self.server.state, "logs")) for name in files]
+        return [f"{name}: output without a row" for name in names if name.split(".")[0] not in known]
 
     def may_be_lost(self, run):
         return any(run.began <= end and run.over >= begin for begin, end in self.outages)

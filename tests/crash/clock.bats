@@ -123,6 +123,24 @@ ms_since() { # BEGAN
   done
 }
 
+@test "the clock jumps: what is kept for a month stays, of this boot and of earlier ones, whatever the time is" {
+  local by id old
+
+  [[ -z ${SAN:-} ]] || skip 'no LD_PRELOAD beside a sanitizer'
+  CLOCK_OFFSET_FILE=$OFFSET LD_PRELOAD=$(realpath "$BUILD/tests/crash/clock_shim.so") start_creche \
+    --keep-ended 30d --keep-dangling 30d --keep-events 30d
+  id=$(ended 7)
+  old=$(ended 7)
+  sql "UPDATE process SET boot = NULL WHERE id = $old"
+  for by in "$TEN_YEARS" "-$TEN_YEARS"; do
+    jump "$by"
+    kill_daemon # the next one looks at once
+    sleep 1
+    assert_equal "$by $(field "$id" .exitcode) $(field "$old" .exitcode)" "$by 7 7"
+    assert_equal "$by $(api GET '/v1/events?limit=1' | jq '.events[0].id')" "$by 1"
+  done
+}
+
 @test "the clock jumps: the token of a process that runs stays good, and dies with it" {
   start_parent
   jump "$TEN_YEARS"

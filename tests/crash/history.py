@@ -80,16 +80,18 @@ def read_rows(database):
 
 class Checker:
     """@may_be_lost(run): both creche-init and creched died while it lived. @may_fail(run): the child itself was
-    killed before it had become its program. @may_be_stopped(run): the server stopped, and terminated it."""
+    killed before it had become its program. @may_be_stopped(run): the server stopped, and terminated it. @may_go: rows
+    of processes that are over go by themselves."""
 
     def __init__(self, runs, witness, database, may_be_lost=lambda run: False, may_fail=lambda run: False,
-                 may_be_stopped=lambda run: False):
+                 may_be_stopped=lambda run: False, may_go=False):
         self.runs = runs
         self.children = read_witness(witness)
         self.rows, self.deleted, self.events = read_rows(database)
         self.may_be_lost = may_be_lost
         self.may_fail = may_fail
         self.may_be_stopped = may_be_stopped
+        self.may_go = may_go
         self.wrong = []
 
     def check(self):
@@ -124,7 +126,7 @@ class Checker:
         self._check_joins(run, row)
 
     def _check_without_row(self, run, seen):
-        if run.deleted != "no" and run.ids <= self.deleted and set(seen.begun) <= self.deleted:
+        if (run.deleted != "no" or self.may_go) and run.ids <= self.deleted and set(seen.begun) <= self.deleted:
             self._check_deleted(run, seen)
             return
         if run.acknowledged or run.refused:

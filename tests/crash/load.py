@@ -24,6 +24,7 @@ class Load:
         self.methods = methods
         self.pause_s = pause_s
         self.longest_ms = longest_ms
+        self.stdout = "null"
         self.both_die = False  # creche-init after creched
         self.runs = []
         self.wrong = []
@@ -87,8 +88,8 @@ class Worker:
 
     def request(self, run, ms=0, kind=None, **more):
         argv = [self.load.witness, self.load.witness_file, run.mark, str(run.code), str(ms)]
-        return {"argv": argv + ([kind] if kind else []), "name": run.mark, "stdout": "null", "stderr": "null",
-                "start_method": self.random.choice(self.load.methods), **more}
+        return {"argv": argv + ([kind] if kind else []), "name": run.mark, "stdout": self.load.stdout,
+                "stderr": "null", "start_method": self.random.choice(self.load.methods), **more}
 
     def some_ms(self):
         """Most children end at once; some live on through the death of the daemon."""

@@ -169,11 +169,11 @@ TRIGGERS = {
 }
 
 
-def fire(arena, name, passes):
+def fire(arena, name, passes, patience_s=PATIENCE_S):
     """Arm @name and see somebody die of it; the trigger is repeated, because it may come at a moment at which it
     means nothing. True: it has fired."""
     fired = arena.points.arm(name, passes)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     trigger = TRIGGERS.get(name, nothing)
     while time.monotonic() < deadline:
         trigger(arena)
@@ -316,6 +316,25 @@ def lose(arena, name):
     return False
 
 
+def storm_retention(options, totals, group):
+    """Points of the thread that lets go what is over: it goes with its output, and each row was told of."""
+    arena = Arena(options, totals, with_points=True, seed="retention")
+    arena.server.options = ["--keep-ended-count", "1"]
+    arena.retires = True
+    arena.load.stdout = "log"
+    with arena:
+        for name in group:
+            for _ in range(options.times):
+                wait_for(arena.server.serving_pid, "creched serves")
+                if options.is_over() or not fire(arena, name, 1, patience_s=3 * PATIENCE_S):
+                    missed(arena, name)
+                    break
+                totals.kills += 1
+        wait_for(arena.server.daemon, "creched runs again")
+        arena.judge()
+        arena.load.wrong += arena.orphaned_logs()
+
+
 def storm_lost(options, totals, group):
     """Both creche-init and creched have died, and the creched that says what is lost dies too."""
     with Arena(options, totals, with_points=True, seed="lost") as arena:
@@ -336,6 +355,7 @@ def storm_points(options, totals):
               storm_children: [n for n in chosen if n.startswith("child.")],
               storm_full: [n for n in chosen if n.startswith("ballast.")],
               storm_migration: [n for n in chosen if n.startswith("migrat")],
+              storm_retention: [n for n in chosen if n.startswith("retention.")],
               storm_lost: [n for n in chosen if n == "recover.lost"]}
     groups[storm_daemon] = [n for n in chosen if not any(n in group for group in groups.values())]
     for storm, group in groups.items():

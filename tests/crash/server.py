@@ -144,6 +144,7 @@ class Server:
 
     def __init__(self, build, directory, points=None, database_directory=None):
         self.build = build
+        self.options = []
         self.directory = directory
         self.points = points
         self.state = os.path.join(database_directory or directory, "state")
@@ -159,7 +160,7 @@ class Server:
             env["CRECHE_KILLPOINT"] = "@" + self.points.path
         self.main = subprocess.Popen(
             [os.path.join(self.build, "creched"), "--state-dir", self.state, "--socket", self.socket,
-             "--listen", "none", "--log-level", "info"],
+             "--listen", "none", "--log-level", "info", *self.options],
             env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr)
 
     def start(self):

@@ -45,7 +45,12 @@ static const char *const variables[] = {"HOME",
                                         "CRECHE_MAX_CONNECTIONS",
                                         "CRECHE_MAX_PEER_CONNECTIONS",
                                         "CRECHE_MAX_PARKED",
-                                        "CRECHE_MAX_CALLER_PARKED"};
+                                        "CRECHE_MAX_CALLER_PARKED",
+                                        "CRECHE_KEEP_ENDED",
+                                        "CRECHE_KEEP_ENDED_COUNT",
+                                        "CRECHE_KEEP_DANGLING",
+                                        "CRECHE_KEEP_EVENTS",
+                                        "CRECHE_KEEP_EVENTS_COUNT"};
 
 enum { VARIABLES = sizeof(variables) / sizeof(variables[0]) };
 
@@ -77,12 +82,13 @@ static int read_lines(struct input *in, char *argv[ARGS_MAX + 2])
         return argc;
 }
 
-static void check_limits(const struct config *c)
+static void check_numbers(const struct config *c)
 {
         for (int i = 0; i < SETTINGS; i++) {
-                const int64_t *v = (const int64_t *)((const char *)&c->limits + settings[i].at);
+                const int64_t *v = (const int64_t *)((const char *)c + settings[i].at);
+                bool all = *v == 0 && (settings[i].is == A_COUNT || settings[i].is == AN_AGE);
 
-                REQUIRE(settings[i].set || (*v >= settings[i].min && *v <= settings[i].max));
+                REQUIRE(settings[i].set || all || (*v >= settings[i].min && *v <= settings[i].max));
         }
 }
 
@@ -98,7 +104,7 @@ static void check_config(const struct config *c)
         REQUIRE(c->stop_timeout_us >= -1 && c->log_budget >= 65536);
         REQUIRE((unsigned)c->log_level <= 3);
         REQUIRE(!*c->tls_cert == !*c->tls_key && (!*c->tls_client_ca || *c->tls_cert));
-        check_limits(c);
+        check_numbers(c);
 }
 
 /* What was understood, said in options, is understood in the same way. */

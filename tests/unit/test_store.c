@@ -263,6 +263,9 @@ static void check_tally(struct store *s)
                          process_state_name((enum process_state)i));
                 CHECK_INT(counts[i], rig_select(sql));
         }
+        CHECK_INT(rig_select("SELECT n FROM tally WHERE state = 'joined'"),
+                  rig_select("SELECT count(*) FROM process WHERE joined_at AND state IN "
+                             "('stopped','failed','lost')"));
 }
 
 struct step {
@@ -282,6 +285,8 @@ static int step_run(struct db *db, void *arg, struct err *e)
                 rc = record_delete(db, st->id, &was, e);
         else if (st->dice % 13 == 0)
                 rc = record_discard(db, st->id, e);
+        else if (st->dice % 5 == 0)
+                rc = record_joined(db, st->id, 1, e);
         else
                 rc = move_run(db, &m, e);
         if (rc < 0 && e->kind == ERR_NOT_FOUND)

@@ -255,6 +255,8 @@ TEST(every_query_on_processes_goes_through_the_index_that_is_meant_for_it)
                 {SQL_PROCESS_LIST_OPEN_ASCENDING, "USING INDEX process_open"},
                 {SQL_PROCESS_LIST_CHILDREN_DESCENDING, "USING INDEX process_parent"},
                 {SQL_PROCESS_LIST_CHILDREN_ASCENDING, "USING INDEX process_parent"},
+                {SQL_RETENTION_DUE, "USING INDEX process_over (<expr>=? AND <expr><?)"},
+                {SQL_RETENTION_OLDEST, "USING INDEX process_over (<expr>=?)"},
         };
         CLEANUP(strbuf_done) struct strbuf plan = {0};
         struct store *s = rig_open();
@@ -302,11 +304,13 @@ TEST(what_a_start_writes_into_holds_open_rows_only)
         CHECK_INT(rig_select("SELECT count(*) FROM pragma_index_list('process') WHERE NOT partial"), 0);
         CHECK_INT(rig_select("SELECT count(*) FROM pragma_index_list('event')"), 0);
         CHECK_INT(
-                rig_select("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'process' "
-                           "AND sql NOT LIKE '%WHERE state IN (''starting'', ''started'')' "
-                           "AND sql NOT LIKE '%WHERE parent IS NOT NULL' AND sql NOT LIKE '%WHERE lineage <> "
-                           "''''' "
-                           "AND sql NOT LIKE '%WHERE idempotency_key IS NOT NULL'"),
+                rig_select(
+                        "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'process' "
+                        "AND sql NOT LIKE '%WHERE state IN (''starting'', ''started'')' "
+                        "AND sql NOT LIKE '%WHERE parent IS NOT NULL' AND sql NOT LIKE '%WHERE lineage <> "
+                        "''''' "
+                        "AND sql NOT LIKE '%WHERE idempotency_key IS NOT NULL' "
+                        "AND sql NOT LIKE '%WHERE state IN (''stopped'', ''failed'', ''lost'', ''closed'')'"),
                 0);
         store_close(s);
 }
