@@ -108,6 +108,8 @@ static int read_argv(struct reader *r, const json_t *v, const struct place *at)
 
         if (!json_is_array(v) || !n)
                 return place_refuse(at, r->e, "must be an array of at least one string");
+        if (n > SPEC_ARGV_MAX)
+                return place_refuse(at, r->e, "has more than %d items", SPEC_ARGV_MAX);
         r->spec->argv = calloc(n + 1, sizeof(char *));
         if (!r->spec->argv)
                 return refuse_memory(r->e);
@@ -163,6 +165,8 @@ static int check_env_name(struct reader *r, const char *name, const struct place
 {
         if (!*name || strchr(name, '='))
                 return place_refuse(at, r->e, "a name must not be empty nor contain '='");
+        if (strlen(name) > SPEC_ENV_NAME_MAX)
+                return place_refuse(at, r->e, "a name is longer than %d bytes", SPEC_ENV_NAME_MAX);
         if (!strncmp(name, "CRECHE_", 7))
                 return place_refuse(at, r->e, "names that begin with CRECHE_ are reserved");
         if (json_object_get(r->env_read, name))
@@ -204,6 +208,8 @@ static int read_env(struct reader *r, const json_t *v, const struct place *at)
 
         if (!json_is_object(v))
                 return place_refuse(at, r->e, "must be an object");
+        if (json_object_size(v) > SPEC_ENV_MAX)
+                return place_refuse(at, r->e, "has more than %d members", SPEC_ENV_MAX);
         if (grow_env(r, json_object_size(v)) < 0)
                 return -1;
         json_object_foreach((json_t *)v, name, value)
@@ -313,6 +319,8 @@ static int read_owner(struct reader *r, const json_t *v, const struct place *at,
         }
         if (!json_is_string(v) || !json_string_length(v))
                 return place_refuse(at, r->e, "must be a name or a number");
+        if (json_string_length(v) > SPEC_OWNER_MAX)
+                return place_refuse(at, r->e, "is longer than %d bytes", SPEC_OWNER_MAX);
         return copy_string(r, v, at, to);
 }
 
@@ -397,14 +405,20 @@ static int read_labels(struct reader *r, const json_t *v, const struct place *at
 
         if (!json_is_object(v))
                 return place_refuse(at, r->e, "must be an object");
+        if (json_object_size(v) > SPEC_LABELS_MAX)
+                return place_refuse(at, r->e, "has more than %d members", SPEC_LABELS_MAX);
         json_object_foreach((json_t *)v, key, value)
         {
                 const struct place item = {.up = at, .key = key};
 
                 if (!*key || strchr(key, '='))
                         return place_refuse(&item, r->e, "a label must not be empty nor contain '='");
-                if (!json_is_string(value))
-                        return place_refuse(&item, r->e, "must be a string");
+                if (strlen(key) > SPEC_LABEL_NAME_MAX)
+                        return place_refuse(&item, r->e, "a label is longer than %d bytes",
+                                            SPEC_LABEL_NAME_MAX);
+                if (!json_is_string(value) || json_string_length(value) > SPEC_LABEL_VALUE_MAX)
+                        return place_refuse(&item, r->e, "must be a string of at most %d bytes",
+                                            SPEC_LABEL_VALUE_MAX);
                 add_json(&r->labels, key);
                 strbuf_char(&r->labels, ':');
                 strbuf_json_str(&r->labels, json_string_value(value));

@@ -44,7 +44,8 @@ int document_bool(const json_t *object, const char *key, bool *out, struct err *
 /** Seconds or null, as microseconds: -1 for null, 0 for what is not positive. */
 int document_timeout(const json_t *object, const char *key, int64_t *out_us, struct err *e);
 
-/** A positive number of seconds as at least one microsecond; no longer than a few centuries. */
+/** A number of seconds >= 0, whatever a double holds: a positive one as at least one microsecond, one of more than
+ * 1e10, some 317 years, as that. */
 int64_t seconds_us(double s);
 
 #endif

@@ -144,6 +144,8 @@ static void set_cookie(struct request *r, const char *secret)
         gnutls_memset(cookie, 0, sizeof(cookie));
 }
 
+_Static_assert((int)EXCHANGE_SESSION_CODE_MAX < (int)SESSION_SECRET_MAX, "what is compared is not cut off");
+
 static int read_code(struct request *r, char code[SESSION_SECRET_MAX], struct err *e)
 {
         CLEANUP(json_decrefp) json_t *body = NULL;
@@ -155,8 +157,9 @@ static int read_code(struct request *r, char code[SESSION_SECRET_MAX], struct er
         text = json_string_value(json_object_get(body, "code"));
         if (!text)
                 return place_refuse(&at, e, "must be a code that POST /v1/sessions gave");
-        /* One that is too long is one that we do not know. */
-        snprintf(code, SESSION_SECRET_MAX, "%s", strlen(text) < SESSION_SECRET_MAX ? text : "");
+        if (strlen(text) > EXCHANGE_SESSION_CODE_MAX)
+                return place_refuse(&at, e, "is longer than %d bytes", EXCHANGE_SESSION_CODE_MAX);
+        snprintf(code, SESSION_SECRET_MAX, "%s", text);
         return 0;
 }
 

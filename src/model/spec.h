@@ -17,8 +17,15 @@
 #include "model/process.h"
 
 enum {
-        SPEC_ARGUMENT_MAX = 131071, /* bytes of one argument: the kernel's MAX_ARG_STRLEN less the NUL */
-        SPEC_NAME_MAX = 255,
+        SPEC_ARGUMENT_MAX = 131071,  /* bytes of one argument: the kernel's MAX_ARG_STRLEN less the NUL */
+        SPEC_NAME_MAX = 255,         /* bytes, as the next ones: of a process, */
+        SPEC_OWNER_MAX = 255,        /* ... of a user or group, */
+        SPEC_ENV_NAME_MAX = 255,     /* ... of a variable, */
+        SPEC_LABEL_NAME_MAX = 255,   /* ... of a label, */
+        SPEC_LABEL_VALUE_MAX = 4096, /* ... and what it says */
+        SPEC_ARGV_MAX = 65536,       /* arguments, with the program */
+        SPEC_ENV_MAX = 4096,         /* variables in env, and in secrets */
+        SPEC_LABELS_MAX = 64,
         SPEC_UMASK_DEFAULT = 022,
         SPEC_RLIMITS_MAX = RLIM_NLIMITS,
 };

@@ -13,13 +13,14 @@
 
 enum { NSS_BUFFER = 65536 };
 
-/* Decimal, and an id that the kernel takes: (uid_t)-1 means "leave it" to set*id(). */
+/* Decimal as it is written, without zeros before it, and an id that the kernel takes: (uid_t)-1 means "leave it" to
+ * set*id(). */
 static bool parse_id(const char *s, uint32_t *id)
 {
         unsigned long long v;
         char *end;
 
-        if (!isdigit((unsigned char)*s))
+        if (!isdigit((unsigned char)*s) || (*s == '0' && s[1]))
                 return false;
         errno = 0;
         v = strtoull(s, &end, 10);

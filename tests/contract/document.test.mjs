@@ -68,6 +68,43 @@ test('each problem code stands in the enum, in an answer, and in an example with
       assert.ok(!code || status.get(code) === s, `${op.id} ${s}: ${code}`);
 });
 
+/* Each schema that a body of @schema is made of, with the members on the way to it. */
+function* parts(schema, way = []) {
+  const node = resolve(schema);
+  const { properties = {}, items, additionalProperties, propertyNames } = node;
+
+  yield [node, way];
+  for (const [key, s] of Object.entries(properties))
+    yield* parts(s, [...way, key]);
+  for (const s of [...(node.oneOf ?? []), ...(node.anyOf ?? [])])
+    yield* parts({ ...(node.maxLength && { maxLength: node.maxLength }), ...resolve(s) }, way);
+  if (items)
+    yield* parts(items, [...way, '[]']);
+  if (propertyNames)
+    yield* parts({ type: 'string', ...propertyNames }, [...way, 'name']);
+  if (typeof additionalProperties === 'object')
+    yield* parts(additionalProperties, [...way, '*']);
+}
+
+test('each string, list and map of a body has a bound', () => {
+  let n = 0;
+
+  for (const op of operations.filter((o) => o.isJson))
+    for (const [node, way] of parts(op.schema)) {
+      const where = `${op.id} ${way.join('/')}`;
+      const types = [node.type].flat();
+
+      n++;
+      if (types.includes('string'))
+        assert.ok('const' in node || node.enum || node.format || node.maxLength, `${where}: a string of any length`);
+      if (types.includes('array'))
+        assert.ok(node.maxItems, `${where}: a list of any length`);
+      if (types.includes('object') && node.additionalProperties !== false)
+        assert.ok(node.maxProperties && node.propertyNames, `${where}: any number of members`);
+    }
+  assert.ok(n > 150, `${n} places`);
+});
+
 /* What the server asks of a request before it looks at the operation, and of a body before its handler does. */
 const ANY = ['invalid_query', 'bad_request', 'unauthenticated', 'cross_origin', 'uri_too_long', 'misdirected', 'unavailable'];
 const ANY_JSON = ['malformed', 'too_large', 'unsupported_media_type', 'invalid'];
