@@ -63,7 +63,7 @@ CREATE TABLE process (
     children        INTEGER NOT NULL DEFAULT 0, -- the counter of its children's identities
     request         TEXT,                 -- JSON, of a created process until it has started
     idempotency_key         TEXT,
-    idempotency_fingerprint BLOB,
+    idempotency_fingerprint BLOB, target TEXT, only_targets TEXT CHECK (only_targets <> ''),
 
     -- An exit code is there if and only if somebody saw the process end; nothing is made up.
     CHECK ((exitcode IS NOT NULL) = (exit_reason IS NOT NULL AND exit_reason IN ('exited', 'signaled'))),
@@ -85,23 +85,6 @@ CREATE TABLE tally (
     n      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE VIEW processes AS
-SELECT p.id, p.name, p.identity, p.parent, p.state, p.daemon, p.start_method, p.pid, p.exitcode,
-       p.exit_reason, p.exit_errno, p.exit_stage, p.exit_detail, p.core_dumped, p.oom, p.requested_by,
-       p.argv, p.cwd, p.env, p.labels, p.run_as_user, p.run_as_group,
-       strftime('%Y-%m-%dT%H:%M:%S', p.created_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', p.created_at % 1000000) AS created_at,
-       strftime('%Y-%m-%dT%H:%M:%S', p.started_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', p.started_at % 1000000) AS started_at,
-       strftime('%Y-%m-%dT%H:%M:%S', p.stopped_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', p.stopped_at % 1000000) AS stopped_at,
-       strftime('%Y-%m-%dT%H:%M:%S', p.joined_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', p.joined_at % 1000000) AS joined_at,
-       p.user_us / 1e6 AS user_s, p.system_us / 1e6 AS system_s, p.maxrss_bytes,
-       p.stdout_bytes, p.stderr_bytes, b.boot_id, p.start_ticks
-  FROM process AS p
-  LEFT JOIN boot AS b ON b.id = p.boot;
-
 CREATE VIEW active_children AS
 SELECT * FROM processes
  WHERE id IN (SELECT id FROM process WHERE state IN ('starting', 'started'));
@@ -120,20 +103,7 @@ CREATE TABLE token (
     expires_at    INTEGER,
     revoked_at    INTEGER,
     last_used_at  INTEGER
-) STRICT;
-
-CREATE VIEW tokens AS
-SELECT id, name, scopes,
-       strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', created_at % 1000000) AS created_at,
-       created_by,
-       strftime('%Y-%m-%dT%H:%M:%S', expires_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', expires_at % 1000000) AS expires_at,
-       strftime('%Y-%m-%dT%H:%M:%S', revoked_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', revoked_at % 1000000) AS revoked_at,
-       strftime('%Y-%m-%dT%H:%M:%S', last_used_at / 1000000, 'unixepoch')
-           || printf('.%06dZ', last_used_at % 1000000) AS last_used_at
-  FROM token;
+, only_targets TEXT CHECK (only_targets <> '')) STRICT;
 
 CREATE TABLE audit_entry (
     id       INTEGER PRIMARY KEY,         -- no row ever goes, so the next is the highest and one
@@ -192,3 +162,50 @@ SELECT id,
 CREATE INDEX process_over ON process
     ((joined_at IS NULL AND state <> 'closed'), coalesce(joined_at, stopped_at, created_at))
     WHERE state IN ('stopped', 'failed', 'lost', 'closed');
+
+CREATE TABLE target (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL UNIQUE,
+    definition  TEXT NOT NULL,            -- JSON, as it was put: argv, placeholders and what is fixed
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW targets AS
+SELECT id, name, definition ->> '$.argv' AS argv, json_remove(definition, '$.env') AS definition,
+       strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', created_at % 1000000) AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', updated_at % 1000000) AS updated_at
+  FROM target;
+
+CREATE VIEW processes AS
+SELECT p.id, p.name, p.identity, p.parent, p.state, p.daemon, p.start_method, p.pid, p.exitcode,
+       p.exit_reason, p.exit_errno, p.exit_stage, p.exit_detail, p.core_dumped, p.oom, p.requested_by,
+       p.argv, p.cwd, p.env, p.labels, p.run_as_user, p.run_as_group,
+       strftime('%Y-%m-%dT%H:%M:%S', p.created_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', p.created_at % 1000000) AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%S', p.started_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', p.started_at % 1000000) AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%S', p.stopped_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', p.stopped_at % 1000000) AS stopped_at,
+       strftime('%Y-%m-%dT%H:%M:%S', p.joined_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', p.joined_at % 1000000) AS joined_at,
+       p.user_us / 1e6 AS user_s, p.system_us / 1e6 AS system_s, p.maxrss_bytes,
+       p.stdout_bytes, p.stderr_bytes, b.boot_id, p.start_ticks, p.target
+  FROM process AS p
+  LEFT JOIN boot AS b ON b.id = p.boot;
+
+CREATE VIEW tokens AS
+SELECT id, name, scopes,
+       strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', created_at % 1000000) AS created_at,
+       created_by,
+       strftime('%Y-%m-%dT%H:%M:%S', expires_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', expires_at % 1000000) AS expires_at,
+       strftime('%Y-%m-%dT%H:%M:%S', revoked_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', revoked_at % 1000000) AS revoked_at,
+       strftime('%Y-%m-%dT%H:%M:%S', last_used_at / 1000000, 'unixepoch')
+           || printf('.%06dZ', last_used_at % 1000000) AS last_used_at,
+       only_targets
+  FROM token;

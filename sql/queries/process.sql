@@ -7,13 +7,14 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
        stdout, stderr, timeout_us, grace_us, on_parent_death, created_at, started_at, stopped_at, joined_at,
        pid, start_ticks, exitcode, exit_reason, exit_errno, exit_stage, exit_detail, core_dumped, oom,
        requested_by, user_us, system_us, maxrss_bytes, minflt, majflt, inblock, oublock, nvcsw, nivcsw,
-       stdout_bytes, stderr_bytes, run_as_user, run_as_group
+       stdout_bytes, stderr_bytes, run_as_user, run_as_group, target, only_targets
 
 -- fragment: filter
        (:states = 0 OR instr(:state_names, ',' || state || ','))
    AND (:name IS NULL OR name = :name)
    AND (:daemon < 0 OR daemon = :daemon)
    AND (:start_method IS NULL OR start_method = :start_method)
+   AND (:target IS NULL OR target = :target)
    AND (:since = 0 OR created_at >= :since)
    AND (:until = 0 OR created_at < :until)
    AND (:q IS NULL OR instr(name, :q)
@@ -28,10 +29,10 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
 -- name: process_insert
 INSERT INTO process (id, name, identity, parent, lineage, state, start_method, daemon, argv, cwd, env, labels,
                      stdout, stderr, timeout_us, grace_us, on_parent_death, created_at, boot, request,
-                     run_as_user, run_as_group, idempotency_key, idempotency_fingerprint)
+                     run_as_user, run_as_group, idempotency_key, idempotency_fingerprint, target, only_targets)
 VALUES (:id, :name, :identity, :parent, :lineage, :state, :start_method, :daemon, :argv, :cwd, :env, :labels,
         :stdout, :stderr, :timeout, :grace, :on_parent_death, :created_at, :boot, :request,
-        :run_as_user, :run_as_group, :idempotency_key, :idempotency_fingerprint);
+        :run_as_user, :run_as_group, :idempotency_key, :idempotency_fingerprint, :target, :only_targets);
 
 -- name: process_next_child
 -- The next number under a parent; consumed by construction.
@@ -50,7 +51,7 @@ UPDATE process
    SET state = 'starting', start_method = :start_method, daemon = :daemon, argv = :argv,
        cwd = :cwd, env = :env, labels = :labels, stdout = :stdout, stderr = :stderr, timeout_us = :timeout,
        grace_us = :grace, on_parent_death = :on_parent_death, run_as_user = :run_as_user,
-       run_as_group = :run_as_group, boot = :boot
+       run_as_group = :run_as_group, boot = :boot, only_targets = :only_targets
  WHERE id = :id AND state = 'initial';
 
 -- name: process_started

@@ -2,11 +2,11 @@
 -- Tokens. The reading queries share one list of columns, in the order of read_token() in store/tokens.c.
 
 -- fragment: token_columns
-SELECT id, name, scopes, created_by, created_at, expires_at, revoked_at, last_used_at
+SELECT id, name, scopes, created_by, created_at, expires_at, revoked_at, last_used_at, only_targets
 
 -- name: token_insert
-INSERT INTO token (name, scopes, hash, created_at, created_by, expires_at)
-VALUES (:name, :scopes, :hash, :created_at, :created_by, :expires_at) RETURNING id;
+INSERT INTO token (name, scopes, hash, created_at, created_by, expires_at, only_targets)
+VALUES (:name, :scopes, :hash, :created_at, :created_by, :expires_at, :only_targets) RETURNING id;
 
 -- name: token_revoke
 -- changes() = 0: there is none, or it has been revoked before, which stays as it is.

@@ -93,6 +93,7 @@ void codec_process(struct strbuf *b, const struct process *p, const int64_t byte
         add_exit(b, p);
         strbuf_str(b, ",\"argv\":");
         strbuf_str(b, p->argv_json ? p->argv_json : "[]");
+        add_string_or_null(b, ",\"target\":", p->target);
         add_string_or_null(b, ",\"cwd\":", p->cwd);
         strbuf_str(b, ",\"env\":");
         strbuf_str(b, p->env_json ? p->env_json : "[]");

@@ -46,6 +46,39 @@ static int read_scopes(const json_t *v, const struct place *at, struct token *ou
         return 0;
 }
 
+/* A name of @out's list, which has room for as many as there may be. */
+static int add_target(const json_t *v, const struct place *at, char *list, struct err *e)
+{
+        const char *name = json_string_value(v);
+
+        if (!name || !target_name_is_valid(name))
+                return place_refuse(at, e, "must be the name of a target");
+        if (targets_have(list, name))
+                return place_refuse(at, e, "is there twice");
+        if (*list)
+                strcat(list, " ");
+        strcat(list, name);
+        return 0;
+}
+
+static int read_targets(const json_t *v, char list[TARGETS_TEXT_MAX], struct token *out, struct err *e)
+{
+        const struct place at = {.up = &(struct place){0}, .key = "targets"};
+        struct place item = {.up = &at};
+
+        *list = '\0';
+        if (!v || json_is_null(v))
+                return 0;
+        if (!json_array_size(v) || json_array_size(v) > TARGETS_MAX)
+                return place_refuse(&at, e, "must be an array of 1 to %d names of targets, or null",
+                                    TARGETS_MAX);
+        for (; item.index < json_array_size(v); item.index++)
+                if (add_target(json_array_get(v, item.index), &item, list, e) < 0)
+                        return -1;
+        out->targets = list;
+        return 0;
+}
+
 static int read_expires_in(const json_t *v, const struct place *at, struct token *out, struct err *e)
 {
         if (!v || json_is_null(v))
@@ -67,7 +100,7 @@ static int read_expires_at(const json_t *v, const struct place *at, struct token
         return out->expires_us > clock_now_us() ? 0 : place_refuse(at, e, "is over");
 }
 
-int codec_mint(const json_t *request, struct token *out, struct err *e)
+int codec_mint(const json_t *request, char targets[TARGETS_TEXT_MAX], struct token *out, struct err *e)
 {
         static const struct {
                 const char *name;
@@ -85,7 +118,7 @@ int codec_mint(const json_t *request, struct token *out, struct err *e)
                 if (fields[i].read(json_object_get(request, fields[i].name), &at, out, e) < 0)
                         return -1;
         }
-        return 0;
+        return read_targets(json_object_get(request, "targets"), targets, out, e);
 }
 
 static void add_scopes(struct strbuf *b, unsigned scopes)
@@ -102,11 +135,29 @@ static void add_scopes(struct strbuf *b, unsigned scopes)
         strbuf_char(b, ']');
 }
 
+static void add_targets(struct strbuf *b, const char *list)
+{
+        strbuf_str(b, ",\"targets\":");
+        if (!list) {
+                strbuf_str(b, "null");
+                return;
+        }
+        strbuf_char(b, '[');
+        for (const char *s = list, *end; *s; s = end + (*end == ' ')) {
+                end = strchrnul(s, ' ');
+                if (s != list)
+                        strbuf_char(b, ',');
+                strbuf_json_bytes(b, s, (size_t)(end - s));
+        }
+        strbuf_char(b, ']');
+}
+
 void codec_token(struct strbuf *b, const struct token *t, const char *text)
 {
         add_int_or_null(b, "{\"id\":", true, t->id);
         add_string_or_null(b, ",\"name\":", t->name);
         add_scopes(b, t->scopes);
+        add_targets(b, t->targets);
         add_time(b, ",\"created_at\":", t->created_us);
         add_string_or_null(b, ",\"created_by\":", t->created_by);
         add_time(b, ",\"expires_at\":", t->expires_us);

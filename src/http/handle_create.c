@@ -12,6 +12,7 @@
 #include "http/codec.h"
 #include "http/document.h"
 #include "http/reply.h"
+#include "registry/targets.h"
 
 /* The model knows nothing of the document. */
 _Static_assert((int)CREATE_PROCESS_NAME_MAX == (int)SPEC_NAME_MAX, "openapi.json: name: maxLength");
@@ -59,6 +60,76 @@ static char *stored_text(json_t *doc)
         return json_dumps(doc, JSON_COMPACT);
 }
 
+static void take_definition(const struct target *t, void *arg)
+{
+        *(char **)arg = strdup(t->definition);
+}
+
+static int find_target(struct request *r, const char *name, json_t **definition, struct err *e)
+{
+        CLEANUP(secret_freep) char *text = NULL;
+
+        if (registry_target_show(request_registry(r), name, take_definition, &text, e) < 0)
+                return e->kind == ERR_NOT_FOUND
+                               ? err_set_at(e, ERR_INVALID, "/target", "there is no target '%s'", name)
+                               : -1;
+        if (!text)
+                return handle_no_memory(e);
+        if (document_read(text, strlen(text), definition, e) < 0)
+                return err_set(e, ERR_INTERNAL, 0, "the definition of the target '%s' is not readable", name);
+        return 0;
+}
+
+static int check_is_no_call(const json_t *doc, struct err *e)
+{
+        static const char *const names[] = {"args", "kwargs"};
+        const struct place top = {0};
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (json_object_get(doc, names[i]))
+                        return place_refuse(&(struct place){.up = &top, .key = names[i]}, e,
+                                            "is for a target, and there is none");
+        return 0;
+}
+
+/* A request that names a target becomes what that makes of it. Returns 1: it has no target. */
+static int call_target(struct request *r, json_t **doc, char **target, struct err *e)
+{
+        CLEANUP(json_decrefp) json_t *definition = NULL;
+        const json_t *v = json_object_get(*doc, "target");
+        json_t *launch;
+
+        if (!v)
+                return check_is_no_call(*doc, e) < 0 ? -1 : 1;
+        if (!json_is_string(v))
+                return err_set_at(e, ERR_INVALID, "/target", "must be a string");
+        if (caller_may_run(&r->caller, json_string_value(v), e) < 0 ||
+            find_target(r, json_string_value(v), &definition, e) < 0 ||
+            codec_call(*doc, definition, &launch, e) < 0)
+                return -1;
+        *target = strdup(json_string_value(v));
+        json_decref(*doc);
+        *doc = launch;
+        return *target ? 0 : handle_no_memory(e);
+}
+
+/* The spec of a request, and in @doc what can be kept of it. */
+static int read_launch(struct request *r, json_t **doc, struct spec **spec, struct err *e)
+{
+        CLEANUP(freep) char *target = NULL;
+
+        if (call_target(r, doc, &target, e) < 0 || codec_spec(*doc, spec, e) < 0)
+                return -1;
+        (*spec)->target = TAKE_PTR(target);
+        return 0;
+}
+
+/* Whether @e can have come of the target, which was another one when the request was made first. */
+static bool may_be_repeat(const struct err *e, const json_t *doc)
+{
+        return e->kind == ERR_INVALID && json_is_string(json_object_get(doc, "target"));
+}
+
 void handle_create_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
@@ -68,9 +139,18 @@ void handle_create_process(struct request *r)
         bool has_key;
         struct err e = {0};
 
-        if (read_key(r, &idem, &has_key, &e) < 0 || handle_body(r, &doc, &e) < 0 ||
-            codec_spec(doc, &spec, &e) < 0) {
+        if (read_key(r, &idem, &has_key, &e) < 0 || handle_body(r, &doc, &e) < 0) {
                 reply_problem(r, &e);
+                return;
+        }
+        if (read_launch(r, &doc, &spec, &e) < 0) {
+                if (has_key && may_be_repeat(&e, doc))
+                        request_await(r,
+                                      registry_repeat(request_registry(r), &r->caller, &idem, &e,
+                                                      request_ticket(r)),
+                                      IMPATIENT, created);
+                else
+                        reply_problem(r, &e);
                 return;
         }
         if (!spec->start && !(stored = stored_text(doc))) {
@@ -96,6 +176,23 @@ static int read_stored(struct request *r, const char *again, json_t **out, struc
                 return err_set(e, ERR_INTERNAL, 0,
                                "the stored request of process %" PRId64 " is not readable", r->id);
         return 0;
+}
+
+static void take_target(const struct process *p, void *arg)
+{
+        *(bool *)arg = p->target;
+}
+
+/* Secrets are environment variables, and those of a process of a target are the target's. */
+static int check_secrets(struct request *r, const json_t *doc, struct err *e)
+{
+        bool has_target = false;
+
+        if (!json_object_get(doc, "secrets"))
+                return 0;
+        if (registry_show(request_registry(r), &r->caller, r->id, take_target, &has_target, e) < 0)
+                return -1;
+        return has_target ? err_set_at(e, ERR_INVALID, "/secrets", "is fixed by the target") : 0;
 }
 
 /* ---------------------------------------------------------------------------------------- update */
@@ -170,7 +267,8 @@ static int read_start(struct request *r, struct spec **spec, struct err *e)
         CLEANUP(json_decrefp) json_t *doc = NULL, *stored = NULL;
         json_t *secrets;
 
-        if (handle_body(r, &doc, e) < 0 || read_stored(r, NULL, &stored, e) < 0)
+        if (handle_body(r, &doc, e) < 0 || read_stored(r, NULL, &stored, e) < 0 ||
+            check_secrets(r, doc, e) < 0)
                 return -1;
         secrets = json_object_get(doc, "secrets");
         if (secrets)

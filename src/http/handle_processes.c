@@ -227,6 +227,7 @@ static int parse_filter(struct query *q, struct process_filter *f, struct err *e
             query_bool(q, "dangling", &f->dangling, e) < 0 || parse_page(q, f, e) < 0)
                 return -1;
         f->name = query_get(q, "name");
+        f->target = query_get(q, "target");
         f->q = query_get(q, "q");
         if (query_get(q, "daemon"))
                 f->daemon = daemon;

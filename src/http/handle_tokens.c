@@ -75,10 +75,11 @@ static int make_text(struct request *r, struct err *e)
 void handle_mint_token(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
+        char targets[TARGETS_TEXT_MAX];
         struct token wanted;
         struct err e = {0};
 
-        if (handle_body(r, &doc, &e) < 0 || codec_mint(doc, &wanted, &e) < 0 || make_text(r, &e) < 0)
+        if (handle_body(r, &doc, &e) < 0 || codec_mint(doc, targets, &wanted, &e) < 0 || make_text(r, &e) < 0)
                 reply_problem(r, &e);
         else
                 request_await(r,

@@ -9,6 +9,14 @@ bool caller_sees(const struct caller *c, const struct process *p)
         return !c->process || p->id == c->process || !strncmp(p->lineage, c->subtree, strlen(c->subtree));
 }
 
+int caller_may_run(const struct caller *c, const char *target, struct err *e)
+{
+        if (!*c->targets || (target && targets_have(c->targets, target)))
+                return 0;
+        return err_set(e, ERR_FORBIDDEN, 0, "%s may run what is made from these targets only: %s", c->who,
+                       c->targets);
+}
+
 bool caller_is_parent(const struct caller *c, const struct process *p)
 {
         return p->parent == c->process;

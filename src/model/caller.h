@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "model/process.h"
+#include "model/target.h"
 #include "model/token.h"
 
 enum scope {
@@ -41,10 +43,11 @@ struct actor {
 };
 
 struct caller {
-        int64_t process; /* its id; 0: an operator */
-        bool daemonic;   /* a process that may start none */
-        unsigned scopes; /* enum scope */
-        int64_t token;   /* the id of the token that was minted; 0: another credential */
+        int64_t process;                /* its id; 0: an operator */
+        bool daemonic;                  /* a process that may start none */
+        unsigned scopes;                /* enum scope */
+        char targets[TARGETS_TEXT_MAX]; /* "a b": it may start these only; "": anything */
+        int64_t token;                  /* the id of the token that was minted; 0: another credential */
         unsigned char token_hash[TOKEN_HASH_BYTES];
         int64_t expires_us;                /* of that token; 0: never */
         char identity[CALLER_SUBTREE_MAX]; /* of the process; "" for an operator */
@@ -62,6 +65,9 @@ struct actor caller_actor(const struct caller *c);
 
 /** Whether @c may see and act on @p. */
 bool caller_sees(const struct caller *c, const struct process *p);
+
+/** Whether @c may run what was made from @target (NULL: from an argv). 0, or -1: ERR_FORBIDDEN. */
+int caller_may_run(const struct caller *c, const char *target, struct err *e);
 
 /** Whether @c is the parent of @p: the process that created it, or an operator for a top-level one. */
 bool caller_is_parent(const struct caller *c, const struct process *p);

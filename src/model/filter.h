@@ -17,6 +17,7 @@ struct process_filter {
         int daemon;                                  /* 0, 1; -1: any */
         int64_t parent;                              /* an id; 0: top-level only; -1: any */
         int start_method;                            /* enum start_method; -1: any */
+        const char *target;                          /* made from it; NULL: any */
         int64_t since_us, until_us;                  /* on created_at, since <= t < until; 0: open */
         const char *q;                               /* substring of name or argv; NULL: any */
         const char *label_keys[FILTER_LABELS_MAX];   /* all must be there */

@@ -143,8 +143,9 @@ int signal_parse(const char *name)
 
 static char **strings_of(struct process *p, size_t i)
 {
-        char **all[] = {&p->name, &p->identity, &p->lineage,     &p->requested_by, &p->argv_json,
-                        &p->cwd,  &p->env_json, &p->labels_json, &p->user,         &p->group};
+        char **all[] = {&p->name,      &p->identity, &p->lineage,  &p->requested_by,
+                        &p->argv_json, &p->cwd,      &p->env_json, &p->labels_json,
+                        &p->user,      &p->group,    &p->target,   &p->only_targets};
 
         return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
 }

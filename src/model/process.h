@@ -73,6 +73,8 @@ struct process {
         char *argv_json;    /* JSON array */
         char *cwd;
         char *user, *group; /* as whom it runs, as it was asked for; NULL: as the daemon */
+        char *target;       /* the named target that it was made from; NULL: of an argv */
+        char *only_targets; /* "a b": it may start these only, as who created it; NULL: anything */
         char *env_json;     /* JSON array: names, never values */
         char *labels_json;  /* JSON object */
         int64_t created_us, started_us, stopped_us, joined_us; /* 0: not yet */

@@ -22,6 +22,7 @@ void spec_free(struct spec *s)
         for (char **env = s->env; env && *env; env++)
                 secret_free_all(*env);
         free(s->env);
+        free(s->target);
         free(s->name);
         free(s->identity);
         free(s->cwd);

@@ -40,6 +40,7 @@ struct spec_rlimit {
 struct spec {
         char **argv;        /* NULL-terminated, at least one */
         char **env;         /* NULL-terminated "NAME=value": env, then secrets */
+        char *target;       /* the named target that made argv; NULL: none */
         char *name;         /* NULL: the default */
         char *identity;     /* NULL: the default */
         char *cwd;          /* NULL: the home of the target user */

@@ -17,8 +17,9 @@ enum {
 
 struct token {
         int64_t id;
-        const char *name; /* UTF-8; not unique */
-        unsigned scopes;  /* enum scope */
+        const char *name;    /* UTF-8; not unique */
+        unsigned scopes;     /* enum scope */
+        const char *targets; /* "a b": it starts these only; NULL: anything */
         const char *created_by;
         int64_t created_us;
         int64_t expires_us; /* 0: never */

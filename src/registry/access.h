@@ -21,8 +21,8 @@ typedef void (*access_show_token_fn)(const struct token *t, void *arg);
 /** A new token. ERR_INTERNAL: no random numbers. */
 int registry_token_make(char out[TOKEN_TEXT_MAX], struct err *e);
 
-/** Mint @text, from registry_token_make(), as @wanted says: name, scopes, expires_us. t->id: its id.
- * ERR_FORBIDDEN: it would outdo the token of the caller, in scopes or time; without a time it gets that one's.
+/** Mint @text, from registry_token_make(), as @wanted says: name, scopes, targets, expires_us. t->id: its id.
+ * ERR_INVALID: targets with the scope admin. ERR_FORBIDDEN: it would outdo the token of the caller, in scopes or time; without a time it gets that one's.
  * ERR_FULL, ERR_UNAVAILABLE. */
 int registry_token_mint(struct registry *r, const struct caller *who, const struct token *wanted,
                         const char *text, struct ticket *t);

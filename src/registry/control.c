@@ -517,6 +517,11 @@ int registry_update(struct registry *r, const struct caller *who, int64_t id, co
                 return -1;
         if (owned && p->state != PROCESS_INITIAL)
                 return err_set(&t->err, ERR_ALREADY_STARTED, 0, "process has already started");
+        if (caller_may_run(who, p->target, &t->err) < 0)
+                return -1;
+        if (owned && p->target)
+                return err_set_at(&t->err, ERR_INVALID, "",
+                                  "of a process of a target only the name can be changed");
         if (owned && take_respec(op, who, owned, body, p, &t->err) < 0)
                 return -1;
         if (name && *name)

@@ -179,7 +179,22 @@ static int may_start(struct start_op *op, const struct caller *who, bool keyed, 
                 return err_set(e, ERR_DAEMON_NO_CHILDREN, 0,
                                "daemonic processes are not allowed to have children");
         op->repeats_only = __atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE);
+        refuse_start(&op->refusal);
         return op->repeats_only && !keyed ? refuse_start(e) : 0;
+}
+
+/* Whoever may start certain targets only gets no further through what he starts: @p, and what that starts, has these
+ * limits as well as those that it had. */
+static int keep_within_targets(struct process *p, const struct caller *who, struct err *e)
+{
+        char both[TARGETS_TEXT_MAX];
+
+        if (!*who->targets)
+                return 0;
+        targets_intersect(who->targets, p->only_targets ?: who->targets, both);
+        free(p->only_targets);
+        p->only_targets = strdup(both);
+        return p->only_targets ? 0 : err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
 }
 
 /* The record of a new process, but for what only the transaction knows: identity and name. */
@@ -203,6 +218,9 @@ static int new_record(struct registry *r, const struct caller *who, struct start
         p->lineage = strdup(who->subtree);
         p->identity = dup_or_null(s->identity);
         p->name = dup_or_null(s->name && *s->name ? s->name : NULL);
+        p->target = TAKE_PTR(s->target);
+        if (keep_within_targets(p, who, e) < 0)
+                return -1;
         if (!p->lineage || !fill_record(p, s, &op->account))
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
         return 0;
@@ -238,8 +256,10 @@ static int look_up_key(struct db *db, struct start_op *op, const struct record_e
         if (!op->key)
                 return 0;
         rc = record_by_key(db, p->parent, x, &op->existing, e);
-        if (op->repeats_only && (rc == 0 || (rc > 0 && op->existing.unstarted)))
-                return refuse_start(e);
+        if (op->repeats_only && (rc == 0 || (rc > 0 && op->existing.unstarted))) {
+                *e = op->refusal;
+                return -1;
+        }
         if (rc <= 0)
                 return rc;
         if (op->existing.unstarted && op->spec->start) {
@@ -299,8 +319,8 @@ static int audit_start(const struct start_op *op, struct db *db, struct err *e)
 {
         bool start = op->spec->start || op->was_initial;
 
-        return audit_process(db, &op->actor, start ? "start" : "create", op->child->rec.id, NULL,
-                             start ? AUDIT_ASKED : AUDIT_DONE, e);
+        return audit_process(db, &op->actor, start ? "start" : "create", op->child->rec.id,
+                             op->child->rec.target, start ? AUDIT_ASKED : AUDIT_DONE, e);
 }
 
 static int create_run(struct store_job *job, struct db *db, struct err *e)
@@ -435,7 +455,8 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
         CLEANUP(op_freep) struct start_op *op = op_new(r, who, spec, t);
         struct start_op *submitted;
 
-        if (!op || (spec->start && may_start(op, who, idem, &t->err) < 0) ||
+        if (!op || caller_may_run(who, spec->target, &t->err) < 0 ||
+            (spec->start && may_start(op, who, idem, &t->err) < 0) ||
             registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0 ||
             new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
                 return -1;
@@ -444,6 +465,23 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         KILLPOINT("create");
         op->job = (struct store_job){.run = create_run, .done = create_done, .grows = true};
+        submitted = TAKE_PTR(op);
+        store_submit(r->store, &submitted->job);
+        return 1;
+}
+
+int registry_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
+                    const struct err *refusal, struct ticket *t)
+{
+        CLEANUP(op_freep) struct start_op *op = op_new(r, who, NULL, t);
+        struct start_op *submitted;
+
+        if (!op || take_idempotency(op, idem, &t->err) < 0)
+                return -1;
+        op->child->rec.parent = who->process;
+        op->repeats_only = true;
+        op->refusal = *refusal;
+        op->job = (struct store_job){.run = create_run, .done = create_done};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
         return 1;
@@ -497,6 +535,7 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
 
         t->id = id;
         if (!op || !(p = registry_find(r, who, id, &t->err)) || may_start_created(op, who, p, &t->err) < 0 ||
+            caller_may_run(who, p->target, &t->err) < 0 || keep_within_targets(p, who, &t->err) < 0 ||
             registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0)
                 return -1;
         op->was_initial = true;

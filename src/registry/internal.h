@@ -17,6 +17,7 @@
  *   recover.c    what the last daemon left
  *   anew.c       what a daemon finds that has executed itself anew
  *   tokens.c     tokens that are minted; token_table.c: those that may be used
+ *   targets.c    named targets
  *   audit.c      the audit trail
  *   backup.c     snapshots of the database
  *   retention.c  what is over goes, when it is old enough
@@ -259,7 +260,8 @@ struct start_op {
         unsigned char fingerprint[32];
         struct record_key existing; /* what the key names already; id 0: nothing */
         bool claimed;               /* ... and we start it */
-        bool repeats_only;          /* the registry stops: what the key names is told, and nothing started */
+        bool repeats_only;          /* what the key names is told, and nothing started ... */
+        struct err refusal;         /* ... but who asks for something new is told this */
         char parent_identity[CALLER_SUBTREE_MAX];
         bool was_initial;   /* it was created before, and stays if it cannot be cloned */
         bool counted;       /* in registry->starts_outside */

@@ -268,6 +268,7 @@ static void caller_of(struct caller *who, const struct process *p)
         snprintf(who->subtree, sizeof(who->subtree), "%s%" PRId64 "/", p->lineage, p->id);
         snprintf(who->user, sizeof(who->user), "%s", p->user ? p->user : "");
         snprintf(who->group, sizeof(who->group), "%s", p->group ? p->group : "");
+        snprintf(who->targets, sizeof(who->targets), "%s", p->only_targets ?: "");
         snprintf(who->who, sizeof(who->who), "process %" PRId64, p->id);
 }
 

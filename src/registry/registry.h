@@ -56,6 +56,7 @@ struct ticket {
         struct err err;
         int64_t id;     /* the process that it is about */
         bool replayed;  /* registry_create(): the Idempotency-Key named a process that existed */
+        bool replaced;  /* registry_target_put(): there was one of that name */
         bool delivered; /* registry_signal(): the signal was sent */
         bool ended;     /* registry_wait(), _join(): it has ended, in time */
         bool *ready;    /* registry_join_many(): which of the ids have ended; freed by ticket_done() */
@@ -90,12 +91,20 @@ struct idempotency {
  * @spec is taken, whatever is returned. @body: the request as JSON, kept while the process is `initial` so
  * that it can be started later; NULL when @spec->start. @idem may be NULL.
  *
+ * With @spec->target, argv was made from that target; a caller who is limited to some must be allowed that one, else
+ * ERR_FORBIDDEN.
+ *
  * Done when the process runs its program or has failed to: ERR_EXEC_FAILED is a recorded process (t->id) in
  * state `failed`. ERR_DAEMON_NO_CHILDREN, ERR_INVALID (user, group, identity), ERR_TRY_AGAIN (the kernel's
  * limits; no process is left behind), ERR_FULL, ERR_STOPPING, ERR_IDEMPOTENCY_MISMATCH, ERR_UNAVAILABLE.
  */
 int registry_create(struct registry *r, const struct caller *who, struct spec *spec, const char *body,
                     const struct idempotency *idem, struct ticket *t);
+
+/** The repeat of a request that cannot be made any more, because its target is another one by now: done with the process
+ * that @idem names, as registry_create() would; one that never ran, and a new key, is told @refusal. */
+int registry_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
+                    const struct err *refusal, struct ticket *t);
 
 /** The request that created the `initial` process @id, as malloc()ed JSON in @body. ERR_NOT_FOUND;
  * ERR_ALREADY_STARTED ("cannot start a process twice", or @again's text when not NULL); ERR_CLOSED;
@@ -104,12 +113,14 @@ int registry_request(struct registry *r, const struct caller *who, int64_t id, c
                      struct err *e);
 
 /** .start() of the `initial` process @id. @spec (taken) is its request, from registry_request(). As
- * registry_create(), and ERR_CLOSED, ERR_ALREADY_STARTED, ERR_NOT_CREATOR, in CPython's order. */
+ * registry_create(), and ERR_CLOSED, ERR_ALREADY_STARTED, ERR_NOT_CREATOR, in CPython's order. Its target is what it was
+ * created from. */
 int registry_start(struct registry *r, const struct caller *who, int64_t id, struct spec *spec,
                    struct ticket *t);
 
 /** Give @id a new name; with @spec (taken) and @body (both or neither) also a new request: `initial` only,
- * else ERR_ALREADY_STARTED "process has already started". @name NULL: as it is. ERR_NOT_FOUND. */
+ * else ERR_ALREADY_STARTED "process has already started". @name NULL: as it is. ERR_NOT_FOUND; ERR_INVALID: a new request
+ * for one that was made from a target; ERR_FORBIDDEN: the caller is limited to others. */
 int registry_update(struct registry *r, const struct caller *who, int64_t id, const char *name,
                     struct spec *spec, const char *body, struct ticket *t);
 
@@ -185,7 +196,7 @@ int registry_authenticate(struct registry *r, const char *token, struct caller *
 void registry_fingerprint(struct registry *r, const void *body, size_t n, unsigned char out[32]);
 
 /** A duplicate of the writing end of @id's standard input, non-blocking, the caller's. ERR_NOT_FOUND,
- * ERR_NOT_STARTED, ERR_STOPPED, ERR_CLOSED, ERR_NO_STDIN. */
+ * ERR_NOT_STARTED, ERR_STOPPED, ERR_CLOSED, ERR_NO_STDIN; ERR_FORBIDDEN: the caller is limited to other targets. */
 int registry_stdin(struct registry *r, const struct caller *who, int64_t id, struct err *e);
 /** Close it: the child reads end of file once the duplicates are closed as well. */
 int registry_stdin_close(struct registry *r, const struct caller *who, int64_t id, struct err *e);

@@ -40,11 +40,14 @@ int registry_stdin(struct registry *r, const struct caller *who, int64_t id, str
         const struct actor actor = caller_actor(who);
         struct child *c;
         int fd = -1, errnum = 0;
-        bool first = false;
+        bool first = false, may = true;
 
         pthread_mutex_lock(&r->lock);
         c = find_stdin(r, who, id);
-        if (c && c->stdin_fd >= 0) {
+        /* What is read may be what is run. */
+        if (c)
+                may = caller_may_run(who, c->rec.target, e) == 0;
+        if (c && may && c->stdin_fd >= 0) {
                 fd = fcntl(c->stdin_fd, F_DUPFD_CLOEXEC, 3);
                 errnum = errno;
                 first = fd >= 0 && (!c->stdin_by || strcmp(c->stdin_by, who->who) != 0);
@@ -54,6 +57,8 @@ int registry_stdin(struct registry *r, const struct caller *who, int64_t id, str
                 c->stdin_by = strdup(who->who);
         }
         pthread_mutex_unlock(&r->lock);
+        if (!may)
+                return -1;
         if (first)
                 audit_note(r, &actor, "stdin", id, NULL, AUDIT_DONE);
         if (fd >= 0)

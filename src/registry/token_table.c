@@ -17,7 +17,7 @@ struct token_entry {
         unsigned char hash[TOKEN_HASH_BYTES];
         int64_t id, expires_us, noted_us;
         unsigned scopes;
-        char name[TOKEN_NAME_MAX + 1];
+        char name[TOKEN_NAME_MAX + 1], targets[TARGETS_TEXT_MAX];
 };
 
 void token_table_init(struct token_table *t)
@@ -85,6 +85,7 @@ int token_table_add(struct token_table *t, const struct token *token,
         entry->noted_us = token->used_us;
         memcpy(entry->hash, hash, TOKEN_HASH_BYTES);
         snprintf(entry->name, sizeof(entry->name), "%s", token->name);
+        snprintf(entry->targets, sizeof(entry->targets), "%s", token->targets ?: "");
         pthread_mutex_lock(&t->lock);
         remove_if(t, is_expired, now_us);
         entry->next = *bucket;
@@ -114,6 +115,7 @@ static void be(const struct token_entry *entry, struct caller *who)
 {
         *who = (struct caller){.token = entry->id, .scopes = entry->scopes, .expires_us = entry->expires_us};
         memcpy(who->token_hash, entry->hash, TOKEN_HASH_BYTES);
+        memcpy(who->targets, entry->targets, sizeof(who->targets));
         snprintf(who->who, sizeof(who->who), "token %" PRId64 " (%s)", entry->id, entry->name);
 }
 

@@ -20,7 +20,7 @@ struct token_op {
         struct ticket *ticket; /* NULL: nobody waits for it */
         struct token token;
         struct actor actor;
-        char name[TOKEN_NAME_MAX + 1];
+        char name[TOKEN_NAME_MAX + 1], targets[TARGETS_TEXT_MAX];
         unsigned char hash[TOKEN_HASH_BYTES];
         int64_t at_us;
 };
@@ -97,6 +97,9 @@ static int check_grant(const struct caller *who, const struct token *wanted, str
         if (more) /* the lowest of them */
                 return err_set_at(e, ERR_FORBIDDEN, "/scopes", "%s has not the scope '%s' to give", who->who,
                                   scope_name((enum scope)(more & -more)));
+        /* What rules the daemon would not be kept within targets. */
+        if (wanted->targets && wanted->scopes & SCOPE_ADMIN)
+                return err_set_at(e, ERR_INVALID, "/targets", "a token with the scope admin has no targets");
         if (who->expires_us && wanted->expires_us > who->expires_us)
                 return err_set_at(e, ERR_FORBIDDEN, "/expires_at", "%s expires before that", who->who);
         return 0;
@@ -106,11 +109,13 @@ static int mint_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct token_op *op = container_of(job, struct token_op, job);
 
-        char scopes[SCOPES_TEXT_MAX];
+        char scopes[SCOPES_TEXT_MAX], detail[SCOPES_TEXT_MAX + TARGETS_TEXT_MAX + 16];
 
         if (record_token_insert(db, &op->token, op->hash, &op->token.id, e) < 0)
                 return -1;
-        return audit_token(op, db, "token.mint", scopes_text(op->token.scopes, scopes), e);
+        snprintf(detail, sizeof(detail), "%s%s%s", scopes_text(op->token.scopes, scopes),
+                 op->token.targets ? " targets " : "", op->token.targets ?: "");
+        return audit_token(op, db, "token.mint", detail, e);
 }
 
 static void mint_done(struct store_job *job, const struct err *e)
@@ -135,10 +140,12 @@ int registry_token_mint(struct registry *r, const struct caller *who, const stru
         if (!op)
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         snprintf(op->name, sizeof(op->name), "%s", wanted->name);
+        snprintf(op->targets, sizeof(op->targets), "%s", wanted->targets ?: "");
         op->actor = caller_actor(who);
         hash_of(text, op->hash);
         op->token = (struct token){.name = op->name,
                                    .scopes = wanted->scopes,
+                                   .targets = wanted->targets ? op->targets : NULL,
                                    .created_by = op->actor.who,
                                    .created_us = op->at_us,
                                    .expires_us = wanted->expires_us ? wanted->expires_us : who->expires_us};

@@ -95,6 +95,7 @@ static void bind_filter(sqlite3_stmt *q, const struct process_filter *f, const c
         db_bind_int(q, ":daemon", f->daemon);
         db_bind_text(q, ":start_method",
                      f->start_method < 0 ? NULL : start_method_name((enum start_method)f->start_method));
+        db_bind_text(q, ":target", f->target);
         db_bind_int(q, ":since", f->since_us);
         db_bind_int(q, ":until", f->until_us);
         db_bind_text(q, ":q", f->q);

@@ -145,6 +145,8 @@ int record_insert(struct db *db, const struct process *p, const struct record_ex
         db_bind_text(s, ":state", process_state_name(p->state));
         db_bind_int(s, ":created_at", p->created_us);
         db_bind_int(s, ":boot", db->boot);
+        db_bind_text(s, ":target", p->target);
+        db_bind_text(s, ":only_targets", p->only_targets);
         db_bind_text(s, ":request", x->request);
         db_bind_text(s, ":idempotency_key", x->idempotency_key);
         if (x->idempotency_key)
@@ -185,6 +187,7 @@ int record_claim(struct db *db, const struct process *p, struct err *e)
         int rc;
 
         bind_launch(s, p);
+        db_bind_text(s, ":only_targets", p->only_targets);
         db_bind_int(s, ":boot", db->boot);
         rc = outcome(db_run(db, s, e));
         return rc ? rc : entered(db, p->id, PROCESS_INITIAL, PROCESS_STARTING, e);

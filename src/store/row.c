@@ -50,6 +50,8 @@ enum column {
         COL_STDERR_BYTES,
         COL_USER,
         COL_GROUP,
+        COL_TARGET,
+        COL_ONLY_TARGETS,
         COL_COUNT,
 };
 
@@ -128,6 +130,8 @@ void row_read(sqlite3_stmt *s, struct process *p)
                 .cwd = text(s, COL_CWD),
                 .user = text(s, COL_USER),
                 .group = text(s, COL_GROUP),
+                .target = text(s, COL_TARGET),
+                .only_targets = text(s, COL_ONLY_TARGETS),
                 .env_json = text(s, COL_ENV),
                 .labels_json = text(s, COL_LABELS),
                 .out = (enum output)word(s, COL_STDOUT, output_parse),

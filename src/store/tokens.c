@@ -6,7 +6,18 @@
 #include "store/db.h"
 #include "store/pool.h"
 
-enum { COL_ID, COL_NAME, COL_SCOPES, COL_BY, COL_CREATED, COL_EXPIRES, COL_REVOKED, COL_USED, COL_HASH };
+enum {
+        COL_ID,
+        COL_NAME,
+        COL_SCOPES,
+        COL_BY,
+        COL_CREATED,
+        COL_EXPIRES,
+        COL_REVOKED,
+        COL_USED,
+        COL_ONLY,
+        COL_HASH
+};
 
 static void read_token(sqlite3_stmt *q, struct token *t)
 {
@@ -19,6 +30,7 @@ static void read_token(sqlite3_stmt *q, struct token *t)
                 .expires_us = sqlite3_column_int64(q, COL_EXPIRES),
                 .revoked_us = sqlite3_column_int64(q, COL_REVOKED),
                 .used_us = sqlite3_column_int64(q, COL_USED),
+                .targets = (const char *)sqlite3_column_text(q, COL_ONLY),
         };
 }
 
@@ -34,6 +46,7 @@ int record_token_insert(struct db *db, const struct token *t, const unsigned cha
         db_bind_int(s, ":created_at", t->created_us);
         db_bind_text(s, ":created_by", t->created_by);
         db_bind_int_or_null(s, ":expires_at", t->expires_us);
+        db_bind_text(s, ":only_targets", t->targets);
         if (db_step(db, s, e) < 0)
                 return -1;
         *id = sqlite3_column_int64(s, 0);

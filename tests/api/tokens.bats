@@ -156,6 +156,7 @@ send() { # TOKEN OPERATION METHOD PATH
   while read -r name method path scopes; do
     path=${path/tokens\/\{id\}/tokens/$ID}
     path=${path/\{id\}/$PROCESS}
+    path=${path/\{name\}/target}
     for scope in "${SCOPES[@]}"; do
       [[ $scope != "$scopes" ]] || continue
       send "${token[$scope]}" "$name" "$method" "$path"
@@ -169,6 +170,7 @@ send() { # TOKEN OPERATION METHOD PATH
   while read -r name method path scopes; do
     path=${path/tokens\/\{id\}/tokens/$ID}
     path=${path/\{id\}/$PROCESS}
+    path=${path/\{name\}/target}
     if [[ $name == create_session ]]; then
       send "$signer" "$name" "$method" "$path"
     else

@@ -30,6 +30,12 @@ function number({ minimum, exclusiveMinimum, maximum }) {
   return fc.oneof(fc.double(real), fc.integer({ min: least, max: Math.floor(maximum ?? 1e6) }));
 }
 
+/* The alternatives of an object: which of its members each one wants, and which it forbids. */
+function alternatives({ oneOf, properties, required = [], ...rest }) {
+  return oneOf.map((one) => ({ ...rest, required: [...required, ...one.required ?? []],
+    properties: Object.fromEntries(Object.entries(properties).filter(([k]) => one.properties?.[k] !== false)) }));
+}
+
 function object({ properties, required = [], additionalProperties, propertyNames }) {
   if (properties)
     return fc.record(Object.fromEntries(Object.entries(properties).map(([k, s]) => [k, make(s)])),
@@ -57,6 +63,8 @@ function make(given) {
     return fc.constant(schema.const);
   if (schema.enum)
     return fc.constantFrom(...schema.enum);
+  if (oneOf && schema.properties)
+    return fc.oneof(...alternatives(schema).map(make));
   if (oneOf ?? anyOf)
     return fc.oneof(...(oneOf ?? anyOf).map((s) => make({ ...(type && { type }), ...resolve(s) })));
   if (Array.isArray(type))

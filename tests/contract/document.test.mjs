@@ -179,7 +179,7 @@ test('a large body that nobody asked for is answered as it is declared for any e
 
 test('HEAD is answered as GET is, without the body', async () => {
   for (const op of operations.filter((o) => o.method === 'GET' && o.id !== 'current_process' && o.id !== 'parent_process')) {
-    const path = op.path.replace('{id}', await world.ended());
+    const path = op.path.replace(`{${op.pathParameter}}`, op.pathParameter && await world.subject(op));
     const [get, head] = [await creche.request('GET', path), await creche.request('HEAD', path)];
 
     assert.equal(`${op.id} ${head.status} ${head.text}`, `${op.id} ${get.status} `);

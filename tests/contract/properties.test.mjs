@@ -34,8 +34,8 @@ function forAll(name, arbitrary, property) {
 
 /* A process that the operation can be about. */
 async function subject(op) {
-  if (!op.pathParameter)
-    return undefined;
+  if (!op.pathParameter || op.pathParameter === 'name')
+    return op.pathParameter && 'properties';
   return ['update_process', 'start_process'].includes(op.id) ? world.created() : ended;
 }
 
@@ -54,7 +54,11 @@ const hasNul = (v) => bytes(v).includes(0);
 /* What the document says in words, by the place that is refused then. */
 const IN_WORDS = {
   name: (body) => Buffer.byteLength(body.name) > 255,
-  argv: (body) => body.argv.some(hasNul),
+  argv: (body) => body.argv.some((v) => hasNul(v) || /[{}]/.test(v)),
+  placeholders: () => true,
+  description: (body) => Buffer.byteLength(body.description) > 1024,
+  target: () => true,
+  targets: (body) => body.scopes.includes('admin'),
   env: (body) => Object.values(body.env).some(hasNul),
   secrets: (body) => Object.values(body.secrets).some(hasNul),
   identity: () => true,
@@ -100,8 +104,9 @@ function assertPlace(pointer, body, text) {
 async function everything() {
   const { counts } = await creche.ask('GET', '/v1/info');
   const { processes } = await creche.ask('GET', '/v1/processes?limit=20');
+  const { targets } = await creche.ask('GET', '/v1/targets');
 
-  return { counts, processes };
+  return { counts, processes, targets };
 }
 
 for (const op of operations.filter((o) => o.isJson)) {

@@ -66,8 +66,16 @@ export class World {
     return this.creche.ask('POST', '/v1/tokens', { json: { name: 'contract', scopes: ['read'], ...more } });
   }
 
+  /* The name of a target that there is. */
+  async target() {
+    await this.creche.ask('PUT', '/v1/targets/contract', { json: { argv: ['true'] } });
+    return 'contract';
+  }
+
   /* Something that the path of the operation can name. */
   async subject(op) {
+    if (op.pathParameter === 'name')
+      return this.target();
     return op.path.startsWith('/v1/tokens/') ? (await this.token()).id : this.ended();
   }
 
@@ -85,7 +93,7 @@ export class World {
       return { body: 'x', type: 'application/octet-stream' };
     const json = op.example;
 
-    if (json.argv)
+    if (json.argv && !json.placeholders)
       json.argv = ['true'];
     if (json.ids)
       json.ids = [id ?? await this.ended()];
@@ -286,6 +294,10 @@ const OWN = {
   exchange_session: { 201: exchange },
   current_session: { 200: async (world, op) => world.call(op, await inSession(world)) },
   end_session: { 204: async (world, op) => world.call(op, await inSession(world)) },
+  put_target: {
+    201: (world, op) => world.call(op, { id: `new-${Date.now()}` }),
+    not_found: (world, op) => world.call(op, { id: '-' }),
+  },
   write_stdin: {
     204: async (world, op) => world.call(op, { id: await world.running({ stdin: 'pipe' }), query: '?eof=1' }),
     no_stdin: onProcess('running'),

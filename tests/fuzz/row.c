@@ -33,7 +33,8 @@ static bool is_json_column(int i)
 /* The tables are STRICT: no column holds what it is not for. */
 static bool is_text_column(int i)
 {
-        static const char text[] = {2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 25, 26, 27, 28, 31, 43, 44, 0};
+        static const char text[] = {2,  3,  5,  6,  7,  9,  10, 11, 12, 13, 14,
+                                    25, 26, 27, 28, 31, 43, 44, 45, 46, 0};
 
         return strchr(text, i);
 }

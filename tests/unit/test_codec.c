@@ -379,7 +379,8 @@ TEST(a_process_is_written_in_the_order_of_the_contract)
                   "{\"id\":17,\"name\":\"Process-17\",\"identity\":\"17\",\"parent\":null,\"state\":"
                   "\"started\","
                   "\"daemon\":false,\"start_method\":\"spawn\",\"pid\":4242,\"exitcode\":null,\"exit\":null,"
-                  "\"argv\":[\"sleep\",\"10\"],\"cwd\":\"/home/u\",\"env\":[\"LANG\",\"PATH\"],\"labels\":{},"
+                  "\"argv\":[\"sleep\",\"10\"],\"target\":null,\"cwd\":\"/home/"
+                  "u\",\"env\":[\"LANG\",\"PATH\"],\"labels\":{},"
                   "\"created_at\":\"2026-01-02T03:04:05.678901Z\",\"started_at\":null,\"stopped_at\":null,"
                   "\"joined_at\":null,\"rusage\":null,\"stdout_bytes\":5,\"stderr_bytes\":0}");
 }

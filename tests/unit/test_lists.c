@@ -230,7 +230,8 @@ TEST(the_views_keep_their_columns)
                         "pid, exitcode, exit_reason, exit_errno, exit_stage, exit_detail, core_dumped, oom, "
                         "requested_by, argv, cwd, env, labels, created_at, started_at, stopped_at, "
                         "joined_at, "
-                        "user_s, system_s, maxrss_bytes, stdout_bytes, stderr_bytes, boot_id, start_ticks "
+                        "user_s, system_s, maxrss_bytes, stdout_bytes, stderr_bytes, boot_id, start_ticks, "
+                        "target "
                         "FROM processes)"),
                 8);
         CHECK_INT(rig_select("SELECT count(*) FROM active_children"), 3);

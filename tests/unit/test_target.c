@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/test_target.c: templates, patterns, and lists of names of targets. */
+/* tests/unit/test_target.c: templates, patterns, lists of names of targets, and targets as rows. */
+#include "store_rig.h"
+
+#include "base/cleanup.h"
+#include "model/caller.h"
 #include "model/pattern.h"
-#include "model/target.h"
-#include "test.h"
+#include "store/targets.h"
 
 /* ------------------------------------------------------------------------------------------ templates */
 
@@ -91,6 +94,19 @@ TEST(two_lists_have_in_common_what_is_in_both)
         CHECK_STR(out, "");
 }
 
+TEST(who_is_limited_to_targets_may_run_what_is_made_from_them_only)
+{
+        const struct caller free_ = {.who = "uid 0"}, limited = {.who = "token 3 (ci)", .targets = "a b"};
+        struct err e = {0};
+
+        CHECK_INT(caller_may_run(&free_, NULL, &e), 0);
+        CHECK_INT(caller_may_run(&free_, "c", &e), 0);
+        CHECK_INT(caller_may_run(&limited, "b", &e), 0);
+        CHECK_FAILS(caller_may_run(&limited, NULL, &e), ERR_FORBIDDEN);
+        CHECK_FAILS(caller_may_run(&limited, "c", &e), ERR_FORBIDDEN);
+        CHECK_FAILS(caller_may_run(&limited, "", &e), ERR_FORBIDDEN);
+}
+
 /* ------------------------------------------------------------------------------------------- patterns */
 
 static bool is_like(const char *value, const char *pattern)
@@ -175,6 +191,79 @@ TEST(the_worst_pattern_is_through_with_the_longest_value)
         value[PATTERN_VALUE_MAX] = '\0';
         for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
                 CHECK(!is_like(value, slow[i]));
+}
+
+/* ----------------------------------------------------------------------------------------------- rows */
+
+struct put {
+        const char *name, *definition;
+        int rc;
+};
+
+static int put_run(struct db *db, void *arg, struct err *e)
+{
+        struct put *p = arg;
+
+        p->rc = p->definition ? record_target_put(db, p->name, p->definition, 1000, e)
+                              : record_target_delete(db, p->name, e);
+        return p->rc < 0 ? -1 : 0;
+}
+
+static int put(struct store *s, const char *name, const char *definition)
+{
+        struct put p = {.name = name, .definition = definition};
+
+        rig_write(s, put_run, &p);
+        return p.rc;
+}
+
+static void take_definition(const struct target *t, void *arg)
+{
+        *(char **)arg = strdup(t->definition);
+}
+
+TEST(a_target_is_read_as_it_was_put_last)
+{
+        struct store *s = rig_open();
+        CLEANUP(freep) char *definition = NULL;
+        struct err e = {0};
+
+        CHECK_INT(put(s, "a", "{\"argv\":[\"1\"]}"), 0);
+        CHECK_INT(put(s, "b", "{}"), 0);
+        CHECK_INT(put(s, "a", "{\"argv\":[\"2\"]}"), 1);
+        CHECK_INT(store_target(s, "a", take_definition, &definition, &e), 0);
+        CHECK_STR(definition, "{\"argv\":[\"2\"]}");
+        CHECK_INT(put(s, "a", NULL), 0);
+        CHECK_INT(store_target(s, "a", take_definition, &definition, &e), 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM targets WHERE name = 'b'"), 1);
+        store_close(s);
+}
+
+TEST(processes_and_tokens_of_an_earlier_version_are_limited_to_no_targets)
+{
+        sqlite3 *db;
+
+        CHECK_INT(sqlite3_open(test_path("registry.db"), &db), SQLITE_OK);
+        for (int i = 0; i < 3; i++)
+                CHECK_INT(sqlite3_exec(db, sql_migrations[i].text, NULL, NULL, NULL), SQLITE_OK);
+        CHECK_INT(sqlite3_exec(db,
+                               "PRAGMA user_version = 3;"
+                               "INSERT INTO process (id, name, identity, lineage, state, start_method, "
+                               "daemon, argv, env,"
+                               " labels, stdout, stderr, grace_us, created_at, exitcode, exit_reason)"
+                               " VALUES (4, 'old', '1', '', 'stopped', 'spawn', 0, '[]', '[]', '{}', 'log', "
+                               "'log', 0, 1,"
+                               " 3, 'exited');"
+                               "INSERT INTO token (id, name, scopes, hash, created_at, created_by)"
+                               " VALUES (5, 'old', 'start', zeroblob(32), 1, 'uid 0')",
+                               NULL, NULL, NULL),
+                  SQLITE_OK);
+        sqlite3_close(db);
+        store_close(rig_open());
+        CHECK_INT(rig_select("SELECT exitcode FROM processes WHERE id = 4 AND target IS NULL"), 3);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE only_targets IS NULL"), 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM tokens WHERE id = 5 AND only_targets IS NULL"), 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM dangling"), 1);
 }
 
 TEST_MAIN("target")

@@ -23,6 +23,7 @@ static struct token token(int64_t id, int64_t expires_us)
         return (struct token){.id = id,
                               .name = "ci",
                               .scopes = SCOPE_READ | SCOPE_START,
+                              .targets = "a b",
                               .created_by = "uid 0",
                               .created_us = 1000,
                               .expires_us = expires_us};
@@ -74,6 +75,7 @@ TEST(a_token_is_found_by_the_whole_of_its_hash)
         CHECK_INT(t->who.process, 0);
         CHECK_INT(t->who.scopes, SCOPE_READ | SCOPE_START);
         CHECK_STR(t->who.who, "token 3 (ci)");
+        CHECK_STR(t->who.targets, "a b");
         CHECK_INT(find(t, hash(1, 2), 10), 1);
         CHECK_INT(find(t, hash(2, 1), 10), 1);
         done(t);
@@ -187,9 +189,9 @@ static int64_t insert(struct store *s, unsigned char first, int64_t expires_us)
 
 static void show(const struct token *t, void *arg)
 {
-        strbuf_printf(arg, "%" PRId64 " %s %u %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", t->id,
+        strbuf_printf(arg, "%" PRId64 " %s %u %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s\n", t->id,
                       t->name, t->scopes, t->created_by, t->created_us, t->expires_us, t->revoked_us,
-                      t->used_us);
+                      t->used_us, t->targets);
 }
 
 static void show_live(const struct token *t, const unsigned char h[TOKEN_HASH_BYTES], void *arg)
@@ -209,7 +211,7 @@ TEST(a_token_is_read_as_it_was_written)
         rig_write(s, used_run, &r);
         rig_write(s, revoke_run, &r);
         CHECK_INT(store_token(s, r.id, show, &b, &e), 0);
-        CHECK_STR(strbuf_text(&b), "1 ci 3 uid 0 1000 5000 2000 3000\n");
+        CHECK_STR(strbuf_text(&b), "1 ci 3 uid 0 1000 5000 2000 3000 a b\n");
         CHECK_INT(store_token(s, 2, show, &b, &e), 1);
         CHECK_INT(store_token_by_hash(s, hash(1, 0), show, &b, &e), 0);
         CHECK_INT(store_token_by_hash(s, hash(1, 1), show, &b, &e), 1);
