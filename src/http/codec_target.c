@@ -258,6 +258,17 @@ static int hide_values(json_t *shown)
         return json_object_set_new(shown, "env", names);
 }
 
+/* Of the control characters, jansson leaves one as it is. */
+static void add_escaped(struct strbuf *b, const char *json)
+{
+        for (const char *s = json, *end; *s; s = end + (*end != '\0')) {
+                end = strchrnul(s, 0x7f);
+                strbuf_add(b, s, (size_t)(end - s));
+                if (*end)
+                        strbuf_str(b, "\\u007f");
+        }
+}
+
 int codec_target_show(struct strbuf *b, const struct target *t, struct err *e)
 {
         CLEANUP(json_decrefp) json_t *shown = NULL;
@@ -271,7 +282,7 @@ int codec_target_show(struct strbuf *b, const struct target *t, struct err *e)
         add_time(b, ",\"created_at\":", t->created_us);
         add_time(b, ",\"updated_at\":", t->updated_us);
         strbuf_char(b, ',');
-        strbuf_str(b, text + 1);
+        add_escaped(b, text + 1);
         return 0;
 }
 

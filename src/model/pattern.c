@@ -42,9 +42,8 @@ static unsigned long group(struct scan *s)
                 s->wrong = "has too many groups within each other";
         s->at++;
         n = alternatives(s);
-        if (!s->wrong && *s->at != ')')
+        if (!s->wrong && *s->at++ != ')')
                 s->wrong = "has a '(' without its ')'";
-        s->at++;
         s->depth--;
         return n + 1;
 }
@@ -59,7 +58,7 @@ static unsigned long atom(struct scan *s)
 
                 if (!end)
                         s->wrong = "has a '[' without its ']'";
-                s->at = end;
+                s->at = end ?: s->at;
         } else if (*s->at == '\\') {
                 if (!ispunct((unsigned char)s->at[1]))
                         s->wrong = "has a backslash that is not before a punctuation character";

@@ -148,10 +148,10 @@ TEST(each_part_of_the_syntax_is_taken)
 
 TEST(what_is_no_pattern_is_refused)
 {
-        static const char *const wrong[] = {"(",        ")",   "a)|(b", "a)|b(c)", "[",      "[[:alpha:]",
-                                            "[[:no:]]", "a{",  "a{1",   "a{,1}",   "a{2,1}", "a{x}",
-                                            "*a",       "a|*", "+",     "{1}",     "\\",     "\\d",
-                                            "(a)\\1",   "\\w", "[b-a]", "[a",      "(a))(b"};
+        static const char *const wrong[] = {
+                "(",      ")",      "a)|(b", "a)|b(c)", "[",      "[[:alpha:]", "[[:no:]]", "a{", "a{1",
+                "a{,1}",  "a{2,1}", "a{x}",  "*a",      "a|*",    "+",          "{1}",      "\\", "\\d",
+                "(a)\\1", "\\w",    "[b-a]", "[a",      "(a))(b", "([)",        "([a"};
         regex_t regex;
         struct err e;
 
