@@ -32,6 +32,7 @@ said_by() { # EXAMPLE
     idempotent-start.sh) "$EXAMPLES/$1" | sed -E 's/process ([0-9]+), again: process \1$/the same/' ;;
     feed-stdin.sh) printf '%s\n' c a b | "$EXAMPLES/$1" | xargs ;;
     nested.sh) "$EXAMPLES/$1" | grep -o 'child of process [0-9]*: exit code 3' | sed 's/ [0-9][0-9]*:/ N:/' ;;
+    targets.sh) "$EXAMPLES/$1" | sed -E 's/^[0-9a-f]{64} +//; s/^token [0-9]+/token N/' | xargs ;;
     demo.sh) "$EXAMPLES/$1" | tail -n 1 ;;
     *) fail "nobody knows what $1 does" ;;
   esac
@@ -52,5 +53,6 @@ idempotent-start.sh: first: the same
 join-any.sh: 3
 nested.sh: child of process N: exit code 3
 start-and-join.sh: 7
+targets.sh: passwd /kwargs/file: does not match the pattern token N (web) may run what is made from these targets only: checksum
 END
 }
