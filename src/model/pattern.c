@@ -14,7 +14,7 @@ struct scan {
         unsigned depth;
 };
 
-static unsigned long alternatives(struct scan *s);
+static unsigned long alternatives(struct scan *s, bool *empty);
 
 /* Past "[...]", which begins at @s; NULL: it does not end. A "]" that comes first is one of its characters. */
 static const char *skip_bracket(const char *s)
@@ -34,25 +34,26 @@ static const char *skip_bracket(const char *s)
         return *s ? s + 1 : NULL;
 }
 
-static unsigned long group(struct scan *s)
+static unsigned long group(struct scan *s, bool *empty)
 {
         unsigned long n;
 
         if (++s->depth > PATTERN_GROUPS)
                 s->wrong = "has too many groups within each other";
         s->at++;
-        n = alternatives(s);
+        n = alternatives(s, empty);
         if (!s->wrong && *s->at++ != ')')
                 s->wrong = "has a '(' without its ')'";
         s->depth--;
         return n + 1;
 }
 
-/* One character, or what stands for one, or a group: its size. */
-static unsigned long atom(struct scan *s)
+/* One character, or what stands for one, or a group: its size, and whether it can be nothing. */
+static unsigned long atom(struct scan *s, bool *empty)
 {
         if (*s->at == '(')
-                return group(s);
+                return group(s, empty);
+        *empty = *s->at == '^' || *s->at == '$';
         if (*s->at == '[') {
                 const char *end = skip_bracket(s->at);
 
@@ -72,7 +73,7 @@ static unsigned long atom(struct scan *s)
 }
 
 /* "{m}", "{m,}" or "{m,n}" at s->at: how many copies are made for it. */
-static unsigned long interval(struct scan *s)
+static unsigned long interval(struct scan *s, bool *optional, bool *endless)
 {
         unsigned long least = 0, most = 0;
         char *end = (char *)s->at;
@@ -80,7 +81,8 @@ static unsigned long interval(struct scan *s)
         if (isdigit((unsigned char)end[1]))
                 most = least = strtoul(end + 1, &end, 10);
         if (end > s->at && *end == ',') {
-                most = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10) : least + 1;
+                *endless = !isdigit((unsigned char)end[1]);
+                most = *endless ? least + 1 : strtoul(end + 1, &end, 10);
                 end += *end == ',';
         }
         if (end == s->at || *end != '}' || least > most) {
@@ -88,50 +90,74 @@ static unsigned long interval(struct scan *s)
                 return 1;
         }
         s->at = end + 1;
+        *optional = !least;
         return most > PATTERN_WRITTEN_OUT ? PATTERN_WRITTEN_OUT + 1 : most ?: 1;
 }
 
-/* How many copies the repetitions at s->at make. regcomp() writes "a+" as "aa*". */
-static unsigned long repetitions(struct scan *s)
+/* One of "*", "+", "?" and intervals at s->at: how many copies are made for it. regcomp() writes "a+" as "aa*". */
+static unsigned long repetition(struct scan *s, bool *optional, bool *endless)
+{
+        const char c = *s->at;
+
+        *optional = c == '*' || c == '?';
+        *endless = c == '*' || c == '+';
+        if (c == '{')
+                return interval(s, optional, endless);
+        s->at++;
+        return c == '+' ? 2 : 1;
+}
+
+/* How many copies the repetitions at s->at make of what can be nothing, if *empty; that is told of the whole, too. */
+static unsigned long repetitions(struct scan *s, bool *empty)
 {
         unsigned long copies = 1;
+        bool optional, endless;
 
         while (!s->wrong && *s->at && strchr("*+?{", *s->at)) {
-                if (*s->at == '{')
-                        copies *= interval(s);
-                else
-                        copies *= *s->at++ == '+' ? 2 : 1;
+                copies *= repetition(s, &optional, &endless);
+                /* regcomp() goes round in it, in all ways that there are. */
+                if (endless && *empty)
+                        s->wrong = "repeats without end what can be empty";
+                *empty |= optional;
                 if (copies > PATTERN_WRITTEN_OUT)
                         s->wrong = "is too large when its repetitions are written out";
         }
         return copies;
 }
 
-/* "a|b", up to the end or the ')' of its group: its size. */
-static unsigned long alternatives(struct scan *s)
+/* "a|b", up to the end or the ')' of its group: its size, and whether it can be nothing. */
+static unsigned long alternatives(struct scan *s, bool *empty)
 {
-        unsigned long size = 0;
+        unsigned long size = 0, n;
+        bool so_far = true, can_be;
 
+        *empty = false;
         while (!s->wrong && *s->at && *s->at != ')') {
                 if (*s->at == '|') {
                         s->at++;
                         size++;
+                        *empty |= so_far;
+                        so_far = true;
                         continue;
                 }
-                size += atom(s) * (s->wrong ? 1 : repetitions(s));
+                n = atom(s, &can_be);
+                size += n * (s->wrong ? 1 : repetitions(s, &can_be));
+                so_far &= can_be;
                 if (!s->wrong && size > PATTERN_WRITTEN_OUT)
                         s->wrong = "is too large when its repetitions are written out";
         }
+        *empty |= so_far;
         return size;
 }
 
 static int check(const char *text, struct err *e)
 {
         struct scan s = {.at = text};
+        bool empty;
 
         if (strlen(text) > PATTERN_MAX)
                 return err_set(e, ERR_INVALID, 0, "is longer than %d bytes", PATTERN_MAX);
-        alternatives(&s);
+        alternatives(&s, &empty);
         if (!s.wrong && *s.at)
                 s.wrong = "has a ')' without its '('";
         return s.wrong ? err_set(e, ERR_INVALID, 0, "%s", s.wrong) : 0;

@@ -8,7 +8,8 @@
  *
  * A pattern is of the C locale: it is about bytes, and "[a-z]" is those 26. What POSIX leaves undefined is refused,
  * because it means something else elsewhere: a backslash before a letter or a digit (so no "\d", and no
- * back-references), a brace that is no repetition, a parenthesis without the other.
+ * back-references), a brace that is no repetition, a parenthesis without the other. So is a repetition without end of
+ * what can be empty, "(a*)*": it says no more than without, and regcomp() can take years for some of them.
  *
  * Threads: any; a compiled pattern, one at a time.
  */

@@ -148,10 +148,37 @@ TEST(each_part_of_the_syntax_is_taken)
 
 TEST(what_is_no_pattern_is_refused)
 {
-        static const char *const wrong[] = {
-                "(",      ")",      "a)|(b", "a)|b(c)", "[",      "[[:alpha:]", "[[:no:]]", "a{", "a{1",
-                "a{,1}",  "a{2,1}", "a{x}",  "*a",      "a|*",    "+",          "{1}",      "\\", "\\d",
-                "(a)\\1", "\\w",    "[b-a]", "[a",      "(a))(b", "([)",        "([a"};
+        static const char *const wrong[] = {"(",
+                                            ")",
+                                            "a)|(b",
+                                            "a)|b(c)",
+                                            "[",
+                                            "[[:alpha:]",
+                                            "[[:no:]]",
+                                            "a{",
+                                            "a{1",
+                                            "a{,1}",
+                                            "a{2,1}",
+                                            "a{x}",
+                                            "*a",
+                                            "a|*",
+                                            "+",
+                                            "{1}",
+                                            "\\",
+                                            "\\d",
+                                            "(a)\\1",
+                                            "\\w",
+                                            "[b-a]",
+                                            "[a",
+                                            "(a))(b",
+                                            "([)",
+                                            "([a",
+                                            "a**",
+                                            "(a?)+",
+                                            "(a|)*",
+                                            "(a*b?){2,}",
+                                            "(^|$)*",
+                                            "((((((.?)+)+)+)+)+)+"};
         regex_t regex;
         struct err e;
 
@@ -184,7 +211,8 @@ TEST(a_pattern_that_would_be_large_when_it_is_written_out_is_refused)
 /* The alarm of the test is the limit: an expression that is gone through in all ways would take years. */
 TEST(the_worst_pattern_is_through_with_the_longest_value)
 {
-        static const char *const slow[] = {"(a*)*b", "(a|aa)*b", "((a?){15}){15}b", ".*a.{200}b"};
+        static const char *const slow[] = {"(a|aa)*b", "((a?){15}){15}b", ".*a.{200}b",
+                                           "(((((((.+)+)+)+)+)+)+)+b"};
         char value[PATTERN_VALUE_MAX + 1];
 
         memset(value, 'a', sizeof(value));
