@@ -41,14 +41,14 @@ load helper
       "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type, name" | sed 's/--.*//' | tr -d ' \n')"
 }
 
-@test "the views are there: processes, active_children, dangling, events, tokens, audit" {
+@test "the views are there: processes, active_children, dangling, events, targets, tokens, audit" {
   local running ended
 
   running=$(start_process sleep 1000)
   ended=$(start_process true)
   api GET "/v1/processes/$ended?wait=60" >/dev/null
   assert_equal "$(sql "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name)")" \
-    'active_children,audit,dangling,events,processes,tokens'
+    'active_children,audit,dangling,events,processes,targets,tokens'
   assert_equal "$(sql "SELECT id, state FROM active_children WHERE id IN ($running, $ended)")" "$running|started"
   assert_equal "$(sql "SELECT id, state FROM dangling WHERE id IN ($running, $ended)")" "$ended|stopped"
 }
@@ -58,7 +58,7 @@ load helper
 
   id=$(create_process '{"argv": ["sh", "-c", "exit 3"], "labels": {"a": "b"}, "env": {"E": "1"}, "start_method": "fork", "cwd": "/tmp"}')
   exitcode_of "$id" >/dev/null
-  assert_equal "$(sql -json "SELECT id, name, identity, parent, state, daemon, start_method, pid, exitcode, argv, cwd, labels,
+  assert_equal "$(sql -json "SELECT id, name, identity, parent, state, daemon, start_method, pid, exitcode, argv, target, cwd, labels,
       created_at, started_at, stopped_at, joined_at, stdout_bytes, stderr_bytes FROM processes WHERE id = $id" |
     jq -cS '.[0] | .argv |= fromjson | .labels |= fromjson | .daemon |= (. == 1)')" \
     "$(api GET "/v1/processes/$id" | jq -cS 'del(.env, .exit, .rusage)')"
