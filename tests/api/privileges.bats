@@ -435,7 +435,10 @@ survives() { # COMMAND...
   wait_until eval "[[ \$(api GET /v1/info | jq -c '.health_reasons | length') == 2 ]]"
   assert_equal "$(daemon_pid)" "$pid"
   assert_equal "$(http_code POST /v1/processes '{"argv": ["true"]}')" 503
+  # It waits for its child, which nobody else would end.
+  release "$one"
   kill -TERM "$pid"
+  wait_until is_gone "$pid"
 }
 
 @test "privileges: the forkserver dies with creched" {
