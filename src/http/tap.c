@@ -61,10 +61,11 @@ ssize_t tap_sendfile(int fd, int from, off_t *at, size_t n)
         return -1;
 }
 
-/* Others shut down for reading only. */
+/* libmicrohttpd shuts down for writing only. Who cuts a connection off does so from another thread, for reading or
+ * both: it leaves the session to whoever may just be writing in it. */
 int tap_shutdown(int fd, int how)
 {
-        struct tls *t = how == SHUT_RD ? NULL : tls_of(fd);
+        struct tls *t = how == SHUT_WR ? tls_of(fd) : NULL;
 
         if (t)
                 tls_end(t);

@@ -6,6 +6,8 @@
 
 #include <gnutls/x509.h>
 
+#include "http/idle.h"
+#include "http/tap.h"
 #include "http/wire.h"
 #include "make_certificate.h"
 #include "test.h"
@@ -322,6 +324,29 @@ TEST(what_is_decrypted_goes_through_the_wire)
         CHECK_NULL(wire_verdict(&w, 1));
         CHECK_INT(wire_verdict(&w, 2)->kind, ERR_BAD_REQUEST);
         wire_done(&w);
+        rig_free(r);
+}
+
+/* Its writer may be in the middle of a record: whoever makes room leaves the session alone. */
+TEST(who_is_cut_off_to_make_room_is_told_nothing_in_tls_by_another_thread)
+{
+        struct rig *r = connected(NULL);
+        struct idle idle;
+        struct connection *c;
+        char room[64];
+
+        idle_init(&idle, &LIMITS);
+        c = idle_accepted(&idle, r->pair[1], false, &LIMITS);
+        CHECK(c && tap_put(r->pair[1], c));
+        idle_encrypt(c, r->tls);
+        idle_enter(c, IDLE_ANSWER);
+        c->since_us = 0;
+        idle_evict(&idle, false, 0, 1);
+        CHECK_INT(gnutls_record_recv(r->client, room, sizeof(room)), GNUTLS_E_PREMATURE_TERMINATION);
+        CHECK(tap_take(r->pair[1]) == c);
+        idle_closed(c);
+        idle_done(&idle);
+        r->tls = NULL;
         rig_free(r);
 }
 
