@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "http/document.h"
+#include "http/limits.h"
 #include "http/members.h"
 #include "model/pattern.h"
 
@@ -388,10 +389,11 @@ static int expand(const struct call *c, const char *arg, struct strbuf *out)
         return rc < 0 || strbuf_failed(out) ? -1 : 0;
 }
 
-/* The argv of a call, a new array in *out. */
+/* The argv of a call, a new array in *out, no longer than a body could bring: a template can have a value often. */
 static int expand_all(const struct call *c, const json_t *template, json_t **out)
 {
-        size_t i;
+        const struct place at = {.up = &top, .key = "target"};
+        size_t i, all = 0;
         json_t *arg;
 
         *out = json_array();
@@ -402,6 +404,11 @@ static int expand_all(const struct call *c, const json_t *template, json_t **out
                 if (!json_is_string(arg) || expand(c, json_string_value(arg), &b) < 0 ||
                     json_array_append_new(*out, json_stringn(strbuf_text(&b), b.len)) < 0)
                         return err_set(c->e, ERR_INTERNAL, 0, "the definition of the target is not readable");
+                all += b.len;
+                if (all > LIMITS_BODY_MAX)
+                        return place_refuse(&at, c->e,
+                                            "makes arguments of more than %d bytes of these values",
+                                            LIMITS_BODY_MAX);
         }
         return 0;
 }

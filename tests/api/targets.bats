@@ -201,6 +201,15 @@ EOF
   assert_equal "$(sql 'SELECT count(*) FROM process')" "$before"
 }
 
+@test "a target makes no more of a small call than a body could bring" {
+  local definition='{argv: (["true"] + [range(8) | "{x}" * 16]), placeholders: [{name: "x", pattern: "a*"}]}'
+
+  put large "$(jq -cn "$definition")"
+  api_status POST /v1/processes "$(jq -cn '{target: "large", args: ["a" * 2048], start: false}')" >/dev/null
+  assert_problem 422 invalid '/target: makes arguments of more than 262144 bytes of these values'
+  create_process "$(jq -cn '{target: "large", args: ["a" * 2047], start: false}')" >/dev/null
+}
+
 @test "what a target fixes, its processes have; a call adds a name, labels and daemon" {
   put fixed '{"argv": ["sh", "-c", "pwd; umask; ulimit -n"], "cwd": "/usr", "umask": "027", "rlimits": {"nofile": [77, 77]},
     "env": {"A": "b"}, "timeout": 100, "stderr": "stdout"}'
