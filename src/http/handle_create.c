@@ -130,6 +130,18 @@ static bool may_be_repeat(const struct err *e, const json_t *doc)
         return e->kind == ERR_INVALID && json_is_string(json_object_get(doc, "target"));
 }
 
+/* What else an answer shows: a folder, of which each byte may be escaped, and names. */
+enum { ANSWER_REST = 32768 };
+
+/* Room for the answer, which shows what was asked for, before anything runs: who is told to try again has started
+ * nothing. */
+static int hold_answer(struct request *r, const struct spec *s, struct err *e)
+{
+        size_t shown = strlen(s->argv_json) + strlen(s->env_json) + strlen(s->labels_json);
+
+        return request_hold_answer(r, shown + ANSWER_REST, e);
+}
+
 void handle_create_process(struct request *r)
 {
         CLEANUP(json_decrefp) json_t *doc = NULL;
@@ -151,6 +163,10 @@ void handle_create_process(struct request *r)
                                       IMPATIENT, created);
                 else
                         reply_problem(r, &e);
+                return;
+        }
+        if (hold_answer(r, spec, &e) < 0) {
+                reply_problem(r, &e);
                 return;
         }
         if (!spec->start && !(stored = stored_text(doc))) {
@@ -278,13 +294,14 @@ static int read_start(struct request *r, struct spec **spec, struct err *e)
 
 void handle_start_process(struct request *r)
 {
-        struct spec *spec = NULL;
+        CLEANUP(spec_freep) struct spec *spec = NULL;
         struct err e = {0};
 
-        if (read_start(r, &spec, &e) < 0)
+        if (read_start(r, &spec, &e) < 0 || hold_answer(r, spec, &e) < 0)
                 reply_problem(r, &e);
         else
                 request_await(r,
-                              registry_start(request_registry(r), &r->caller, r->id, spec, request_ticket(r)),
+                              registry_start(request_registry(r), &r->caller, r->id, TAKE_PTR(spec),
+                                             request_ticket(r)),
                               IMPATIENT, handle_shown);
 }

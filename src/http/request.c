@@ -317,11 +317,12 @@ int request_hold_answer(struct request *r, size_t n, struct err *e)
 {
         int64_t all = share(r, r->http->config.limits.bodies_bytes), held;
 
-        if (n < ANSWER_LARGE_MIN)
+        if (n < ANSWER_LARGE_MIN || n <= r->held)
                 return 0;
+        n -= r->held;
         held = atomic_fetch_add(&r->http->answers_held, (long long)n);
         /* One alone may be larger than all may be together. */
-        if (held && held + (int64_t)n > all) {
+        if (!r->held && held && held + (int64_t)n > all) {
                 atomic_fetch_sub(&r->http->answers_held, (long long)n);
                 return err_set(e, ERR_TRY_AGAIN, 0, "too many large answers wait to be read");
         }

@@ -154,7 +154,7 @@ int request_admit(struct request *r, struct err *e);
 int request_spare_file(const struct request *r, struct err *e);
 
 /** An answer of @n bytes is in memory until its client has read it. Returns 0, or -1: ERR_TRY_AGAIN, others have so
- * much of it already. */
+ * much of it already. Who changes something asks before he does, and is not refused afterwards. */
 int request_hold_answer(struct request *r, size_t n, struct err *e);
 
 /** Bring events. @r must be kept alive by the caller. */

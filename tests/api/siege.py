@@ -395,6 +395,15 @@ def unread_lists(n):
     for client in clients:
         statuses.append(client.socket.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL)[9:])
     must(statuses.count(b'503') == len(clients) - 1, f'{statuses}')
+    with Client('unix') as client:
+        client.send(post(body, f'Content-Length: {len(body)}'))
+        must(client.answer().status == 503, 'there was room for the answer')
+        client.send(head(f'GET /v1/processes/{len(ids) + 1} HTTP/1.1'))
+        must(client.answer().status == 404, 'who was told to try again has a process')
+        client.send(head(f'POST /v1/processes/{len(ids)}/start HTTP/1.1', 'Content-Length: 0'))
+        must(client.answer().status == 503, 'there was room for the answer to a start')
+        client.send(head(f'POST /v1/processes/{len(ids)}/kill HTTP/1.1', 'Content-Length: 0'))
+        must(client.answer().status == 409, 'who was told to try again has started it')
     operator_is_served()
     for client in clients:
         client.socket.close()
