@@ -161,24 +161,6 @@ static void tell_gap(struct events_request *q, int64_t next)
         q->told = next;
 }
 
-/* The process whose key opened the stream has ended, and the key with it. */
-static void see_state(const struct process *p, void *arg)
-{
-        *(bool *)arg = process_state_is_open(p->state);
-}
-
-static bool caller_lives(struct request *r)
-{
-        bool lives = !r->caller.process;
-        struct err e;
-
-        if (registry_recheck(request_registry(r), &r->caller, NULL) < 0)
-                return false;
-        if (!lives)
-                registry_show(request_registry(r), &r->caller, r->caller.process, see_state, &lives, &e);
-        return lives;
-}
-
 /* What there is behind the stream's place, to ->out. Returns 1 when there may be more at once, 0, -1. */
 static int read_page(struct events_request *q)
 {
@@ -201,7 +183,7 @@ static ssize_t go_on(struct events_request *q)
 {
         struct request *r = q->request;
         unsigned events = request_take(r, REQUEST_MORE | REQUEST_BEAT | REQUEST_LEFT | REQUEST_STOP);
-        bool lives = caller_lives(r);
+        bool lives = registry_recheck(request_registry(r), &r->caller, NULL) == 0;
         int more;
 
         strbuf_reset(&q->out);

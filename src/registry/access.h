@@ -44,7 +44,8 @@ typedef void (*access_show_audit_fn)(const struct audit *a, void *arg);
 int registry_audit(struct registry *r, const struct audit_filter *f, access_show_audit_fn show, void *arg,
                    struct err *e);
 
-/** Whether @who, who was let in, may still go on. ERR_TOKEN_REVOKED, ERR_TOKEN_EXPIRED. */
+/** Whether @who, who was let in, may still go on. ERR_TOKEN_REVOKED, ERR_TOKEN_EXPIRED, ERR_UNAUTHENTICATED: it was the
+ * token of a process that has ended. */
 int registry_recheck(struct registry *r, const struct caller *who, struct err *e);
 
 #endif

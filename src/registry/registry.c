@@ -272,6 +272,14 @@ static void caller_of(struct caller *who, const struct process *p)
         snprintf(who->who, sizeof(who->who), "process %" PRId64, p->id);
 }
 
+/* Under the lock: @id if its token counts, as long as it lives; NULL. */
+static struct child *find_living(struct registry *r, int64_t id)
+{
+        struct child *c = table_find(r, id);
+
+        return c && c->durable && process_state_is_open(c->rec.state) ? c : NULL;
+}
+
 int registry_authenticate(struct registry *r, const char *token, struct caller *who, struct err *e)
 {
         char key[AUTHKEY_MAX];
@@ -284,8 +292,8 @@ int registry_authenticate(struct registry *r, const char *token, struct caller *
         if (sscanf(token, AUTHKEY_PREFIX "%18" SCNd64, &id) != 1)
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown");
         pthread_mutex_lock(&r->lock);
-        c = table_find(r, id);
-        if (c && c->durable && (c->rec.state == PROCESS_STARTING || c->rec.state == PROCESS_STARTED)) {
+        c = find_living(r, id);
+        if (c) {
                 authkey(r, &c->rec, key);
                 /* The whole of it, so that there is one way to write it. */
                 ok = strlen(token) == strlen(key) && gnutls_memcmp(key, token, strlen(key)) == 0;
@@ -295,6 +303,20 @@ int registry_authenticate(struct registry *r, const char *token, struct caller *
         }
         pthread_mutex_unlock(&r->lock);
         return ok ? 0 : err_set(e, ERR_UNAUTHENTICATED, 0, "the token is unknown, or its process has ended");
+}
+
+int registry_recheck(struct registry *r, const struct caller *who, struct err *e)
+{
+        bool lives = true;
+
+        if (who->process) {
+                pthread_mutex_lock(&r->lock);
+                lives = find_living(r, who->process);
+                pthread_mutex_unlock(&r->lock);
+        }
+        if (!lives)
+                return err_set(e, ERR_UNAUTHENTICATED, 0, "the process of the token has ended");
+        return token_table_check(&r->tokens, who, clock_now_us(), e);
 }
 
 void registry_fingerprint(struct registry *r, const void *body, size_t n, unsigned char out[32])

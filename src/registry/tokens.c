@@ -243,11 +243,6 @@ int registry_token_use(struct registry *r, const char *text, struct caller *who,
         return 0;
 }
 
-int registry_recheck(struct registry *r, const struct caller *who, struct err *e)
-{
-        return token_table_check(&r->tokens, who, clock_now_us(), e);
-}
-
 /* ------------------------------------------------------------------------------------------ show */
 
 int registry_token_show(struct registry *r, int64_t id, access_show_token_fn show, void *arg, struct err *e)

@@ -261,6 +261,27 @@ EOF
   assert_problem 401 unauthenticated
 }
 
+@test "authkey: what it streams into a stdin ends with its process" {
+  local child to fifo=$BATS_TEST_TMPDIR/fifo
+
+  start_parent
+  child=$(TOKEN=$AUTHKEY create_process '{"argv": ["cat"], "stdin": "pipe"}')
+  mkfifo "$fifo"
+  TOKEN=$AUTHKEY http_code PUT "/v1/processes/$child/stdin" --header 'Content-Type: application/octet-stream' \
+    --upload-file . <"$fifo" >"$BATS_TEST_TMPDIR/code" &
+  exec {to}>"$fifo"
+  printf before >&"$to"
+  wait_until eval "[[ \$(api GET /v1/processes/$child/logs) == before ]]"
+  api POST "/v1/processes/$PARENT/kill" >/dev/null
+  exitcode_of "$PARENT" >/dev/null
+  printf behind >&"$to"
+  exec {to}>&-
+  wait $!
+  assert_equal "$(<"$BATS_TEST_TMPDIR/code")" 401
+  api PUT "/v1/processes/$child/stdin?eof=1" >/dev/null
+  assert_equal "$(output_of "$child")" before
+}
+
 @test "authkey: is never shown, by no GET, and stands in no file" {
   local child secret path
 
