@@ -64,8 +64,7 @@ static int peer_of(int fd, struct ucred *peer, struct err *e)
         return 0;
 }
 
-/* A peer that is gone already has no address. */
-static void note_address(int fd, struct caller *who)
+void auth_note_address(int fd, struct caller *who)
 {
         struct sockaddr_storage at;
         socklen_t n = sizeof(at);
@@ -110,7 +109,7 @@ int auth_check(const struct http_config *c, bool is_unix, int fd, const struct h
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "no token was sent");
         if (check_token(c, bearer(authorization), who, e) < 0)
                 return -1;
-        note_address(fd, who);
+        auth_note_address(fd, who);
         return 0;
 }
 

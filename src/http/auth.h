@@ -19,6 +19,9 @@
 int auth_check(const struct http_config *c, bool is_unix, int fd, const struct head *h, bool open,
                struct caller *who, struct err *e);
 
+/** Say in @who where the peer of the TCP socket @fd is. One that is gone already has no address. */
+void auth_note_address(int fd, struct caller *who);
+
 /** Whether @who has all of @scopes: ERR_FORBIDDEN. */
 int auth_may(const struct caller *who, unsigned scopes, struct err *e);
 

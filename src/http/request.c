@@ -171,9 +171,11 @@ static int identify(struct request *r, bool open, struct err *e)
         bool is_unix = r->listener->guard.is_unix;
         int session = open || is_unix ? 0 : session_caller(&r->http->sessions, &r->head, &r->caller, e);
 
-        /* The token that it was made with may have been revoked. */
-        if (session > 0)
+        if (session > 0) {
+                auth_note_address(socket_of(r), &r->caller);
+                /* The token that it was made with may have been revoked. */
                 return registry_recheck(c->registry, &r->caller, e);
+        }
         if (session < 0)
                 return -1;
         return auth_check(c, is_unix, socket_of(r), &r->head, open, &r->caller, e);

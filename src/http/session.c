@@ -86,6 +86,9 @@ int sessions_offer(struct sessions *s, const struct caller *by, unsigned scopes,
         if (make_secret(code, e) < 0 || hash_of(code, new.hash, e) < 0)
                 return -1;
         new.caller.scopes = scopes;
+        /* Where the page is will be seen; here is who asked for the link. */
+        new.caller.has_peer = false;
+        *new.caller.address = '\0';
         snprintf(new.caller.who, sizeof(new.caller.who), "session of %.*s", (int)sizeof(new.caller.who) - 16,
                  by->who);
         pthread_mutex_lock(&s->lock);

@@ -197,6 +197,16 @@ sign_in() { # [SCOPE...]
   assert_problem 403 forbidden
 }
 
+@test "a session: the audit trail tells where its page is, not who asked for the link" {
+  local id entry
+
+  sign_in read start
+  page POST /v1/processes '{"argv": ["true"]}'
+  id=$(jq .id <<<"$BODY")
+  entry=$(api GET "/v1/audit?process=$id" | jq -r '.entries[0] | "\(.who) \(.uid) \(.pid) \(.address)"')
+  assert_match "$entry" "^session of uid $(id -u) null null 127.0.0.1:[0-9]+\$"
+}
+
 @test "a session: its scopes are refused, and pointed at, where they are none" {
   local scopes
 
