@@ -407,8 +407,20 @@ static int end_of_life(struct registry *r, const struct caller *who, int64_t id,
         return 1;
 }
 
+/* To close is to change: what was only created can never be started then. */
+static int may_close(struct registry *r, const struct caller *who, int64_t id, struct err *e)
+{
+        CLEANUP(process_freep) struct process *p = *who->targets ? registry_find(r, who, id, e) : NULL;
+
+        if (!*who->targets)
+                return 0;
+        return p ? caller_may_run(who, p->target, e) : -1;
+}
+
 int registry_close(struct registry *r, const struct caller *who, int64_t id, struct ticket *t)
 {
+        if (may_close(r, who, id, &t->err) < 0)
+                return -1;
         return end_of_life(r, who, id, "close", close_run, close_done, t);
 }
 

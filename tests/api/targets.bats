@@ -299,6 +299,8 @@ uid $(id -u) target.put audited done"
   assert_problem 403 forbidden
   TOKEN=$MINTED api_status PATCH "/v1/processes/$other" '{"argv": ["false"]}' >/dev/null
   assert_problem 403 forbidden
+  TOKEN=$MINTED api_status POST "/v1/processes/$other/close" >/dev/null
+  assert_problem 403 forbidden
   TOKEN=$MINTED api_status PUT "/v1/processes/$stranger/stdin" --header 'Content-Type: application/octet-stream' --data-binary x >/dev/null
   assert_problem 403 forbidden
   assert_equal "$(sql 'SELECT count(*) FROM process') $(field "$other" '"\(.state) \(.argv[0])"')" "$before initial true"
@@ -307,6 +309,7 @@ uid $(id -u) target.put audited done"
   assert_equal "$(TOKEN=$MINTED http_code POST "/v1/processes/$id/start")" 200
   assert_equal "$(TOKEN=$MINTED http_code PUT "/v1/processes/$id/stdin?eof=1" --header 'Content-Type: application/octet-stream' --data-binary hello)" 204
   assert_equal "$(TOKEN=$MINTED output_of "$id")" hello
+  assert_equal "$(TOKEN=$MINTED http_code POST "/v1/processes/$id/close")" 204
   # What it may do beside is a matter of its scopes.
   assert_equal "$(TOKEN=$MINTED http_code POST "/v1/processes/$stranger/kill")" 200
 }
