@@ -153,20 +153,24 @@ static void check_host(const struct guard *g, const struct head *h)
         REQUIRE(g->is_unix || !host || strncasecmp(host, "evil", 4) != 0 || !strncasecmp(g->host, "evil", 4));
 }
 
-/* The path is exactly the pattern, with an id that is written in one way only. */
+/* The path is exactly the pattern, with an id, which is written in one way only, or a name. */
 static void check_match(const struct match *m, const char *path, size_t n)
 {
-        const char *var = strstr(m->route->pattern, "{id}");
-        char *decoded = fuzz_alloc(n + 1), wanted[600];
+        const struct route *r = m->route;
+        const char *var = r->param ? strstr(r->pattern, r->param) : NULL;
+        bool named = r->param_pattern;
+        char *decoded = fuzz_alloc(n + 1), id[24], wanted[600];
         ptrdiff_t len = percent_decode(path, n, false, decoded);
 
         REQUIRE(len >= 0 && (size_t)len == strlen(decoded));
-        REQUIRE(!var == !m->id && m->id >= 0);
+        REQUIRE(!r->param == !var && m->id >= 0 && !(var && !named) == !m->id);
+        REQUIRE(named == (*m->name != '\0') && strlen(m->name) <= r->param_max);
+        snprintf(id, sizeof(id), "%lld", (long long)m->id);
         if (var)
-                snprintf(wanted, sizeof(wanted), "%.*s%lld%s", (int)(var - m->route->pattern),
-                         m->route->pattern, (long long)m->id, var + 4);
+                snprintf(wanted, sizeof(wanted), "%.*s%s%s", (int)(var - r->pattern), r->pattern,
+                         named ? m->name : id, var + strlen(r->param));
         else
-                snprintf(wanted, sizeof(wanted), "%s", m->route->pattern);
+                snprintf(wanted, sizeof(wanted), "%s", r->pattern);
         REQUIRE(!strcmp(decoded, wanted));
         REQUIRE(!strstr(decoded, "/../") && !strstr(decoded, "//"));
         free(decoded);
