@@ -333,12 +333,20 @@ static bool begin_piece(struct wire *w, const char *before, size_t gone)
         return true;
 }
 
+/* How long the line is at least: the one of @n bytes at @s, or one whose end has not come, or half of it. */
+static size_t line_length(const struct wire *w, const char *s, size_t n)
+{
+        size_t here = w->len - w->ready;
+
+        return s ? n : here - (here && w->buf[w->len - 1] == '\r');
+}
+
 static bool read_size(struct wire *w)
 {
         size_t n;
         const char *s = next_line(w, &n);
 
-        if (w->err.kind == ERR_NONE && (s ? n : w->len - w->ready) > CHUNK_LINE_MAX)
+        if (w->err.kind == ERR_NONE && line_length(w, s, n) > CHUNK_LINE_MAX)
                 err_set(&w->err, ERR_BAD_REQUEST, 0, "the line of a chunk is too long");
         if (w->err.kind == ERR_NONE && w->len > w->ready)
                 field_check_chunk(w->buf[w->ready], &w->err);
@@ -367,8 +375,7 @@ static bool read_trailer(struct wire *w)
         size_t n;
         char *s = next_line(w, &n);
 
-        if (w->length + (s ? n : w->len - w->ready) > (uint64_t)w->limits->head_bytes &&
-            w->err.kind == ERR_NONE)
+        if (w->length + line_length(w, s, n) > (uint64_t)w->limits->head_bytes && w->err.kind == ERR_NONE)
                 err_set(&w->err, ERR_HEAD_TOO_LARGE, 0, "the trailers are longer than %lld bytes",
                         (long long)w->limits->head_bytes);
         if (!s || w->err.kind != ERR_NONE)

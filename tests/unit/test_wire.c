@@ -132,6 +132,32 @@ TEST(extensions_and_trailers_are_not_handed_on)
                   ERR_NONE);
 }
 
+/* A chunk of no bytes, whose line has 256, and is refused with one more. */
+static enum err_kind heard_line_of(size_t n, size_t first)
+{
+        struct rig *r = rig();
+        char line[512];
+        enum err_kind kind;
+
+        CHECK_INT(snprintf(line, sizeof(line), "0;a=%0*d\r\n\r\n", (int)n - 4, 0), n + 4);
+        say(r, HEAD "Transfer-Encoding: chunked\r\n\r\n", strlen(HEAD) + 30);
+        say(r, line, first);
+        hear(r, ROOM);
+        say(r, line + first, n + 4 - first);
+        hear(r, ROOM);
+        kind = r->wire.err.kind;
+        rig_free(r);
+        return kind;
+}
+
+TEST(a_line_is_as_long_as_it_is_wherever_it_is_broken)
+{
+        for (size_t first = 250; first < 259; first++) {
+                CHECK_INT(heard_line_of(256, first), ERR_NONE);
+                CHECK_INT(heard_line_of(257, first), ERR_BAD_REQUEST);
+        }
+}
+
 TEST(a_large_chunk_is_handed_on_in_pieces)
 {
         struct rig *r = rig();
