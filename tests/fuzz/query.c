@@ -48,6 +48,7 @@ static struct process row(int64_t id)
         p.labels_json = (char *)(uintptr_t)labels[id % 3];
         p.argv_json = (char *)(uintptr_t)(id % 2 ? "[\"true\"]" : "[\"sh\",\"-c\",\"x\"]");
         p.daemon = id % 4 == 0;
+        p.target = id % 7 == 0 ? (char *)(uintptr_t) "resize" : NULL;
         p.start_method = (enum start_method)(id % 3);
         if (id > ROWS / 2) {
                 p.parent = 1;
@@ -126,8 +127,9 @@ static bool fits(const struct process *p, const struct process_filter *f, const 
         unsigned states = f->states & open ? f->states | open : f->states;
 
         return caller_sees(who, p) && (!states || states & 1U << p->state) &&
-               (!f->name || !strcmp(f->name, p->name)) && (f->daemon < 0 || f->daemon == p->daemon) &&
-               (f->parent < 0 || f->parent == p->parent) &&
+               (!f->name || !strcmp(f->name, p->name)) &&
+               (!f->target || (p->target && !strcmp(f->target, p->target))) &&
+               (f->daemon < 0 || f->daemon == p->daemon) && (f->parent < 0 || f->parent == p->parent) &&
                (f->start_method < 0 || f->start_method == (int)p->start_method) && fits_the_rest(p, f);
 }
 
