@@ -21,6 +21,9 @@ void closep(int *fd)
         errno = saved;
 }
 
+/* Four times what is kept free at most. */
+enum { LIMIT_SMALL = 640 };
+
 bool fd_is_short(unsigned n)
 {
         CLEANUP(closep) int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -29,7 +32,7 @@ bool fd_is_short(unsigned n)
         if (lowest < 0)
                 return errno == EMFILE;
         getrlimit(RLIMIT_NOFILE, &limit);
-        return (rlim_t)lowest + MIN(n, limit.rlim_cur / 4) >= limit.rlim_cur;
+        return (rlim_t)lowest + n * MIN(LIMIT_SMALL, limit.rlim_cur) / LIMIT_SMALL >= limit.rlim_cur;
 }
 
 int fd_write_all(int fd, const void *buf, size_t n)

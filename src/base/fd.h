@@ -16,8 +16,8 @@
 /** The argument of CLEANUP for a file descriptor; -1 is none. */
 void closep(int *fd);
 
-/** Whether fewer than @n descriptors are left to this process, or than a quarter of its limit when that is
- * small. By the lowest that is free: a hole below is not seen through. */
+/** Whether fewer than @n descriptors are left to this process. Of a limit below 640 it is the same share as of 640, so
+ * that who keeps more free than another still does. By the lowest that is free: a hole below is not seen through. */
 bool fd_is_short(unsigned n);
 
 /** Write all of @buf. Returns 0, or -1 with errno set. */

@@ -18,8 +18,9 @@
 #include "http/tap.h"
 
 enum {
-        FILES_SPARE = 32,    /* for the daemon's own work: databases, pidfds, logs that are read */
-        FILES_OPERATOR = 64, /* for the unix socket, however many come by TCP */
+        FILES_SPARE = 32, /* for the daemon's own work: databases, pidfds, logs that are read */
+        /* For the unix socket, however many come by TCP: what those have asked for opens files after they have come. */
+        FILES_OPERATOR = 128,
         EVICT_UNIX = 64,
         NAP_MS = 50,
 };

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -259,6 +260,47 @@ TEST(a_name_with_parentheses_and_spaces_does_not_confuse_procfs)
                 CHECK_INT(waitpid(pid, NULL, 0), pid);
                 CHECK_INT(procfs_stat(pid, &st), 1);
         }
+}
+
+static int open_one(void)
+{
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        assert_return_code(fd, errno);
+        return fd;
+}
+
+/* How many files are there when @n are not left any more. */
+static int files_until_short(unsigned n)
+{
+        int fd = open_one();
+
+        while (!fd_is_short(n))
+                fd = open_one();
+        return fd + 1;
+}
+
+TEST(who_keeps_more_files_free_does_so_under_a_small_limit)
+{
+        static const rlim_t limits[] = {80, 300, 640, 1024};
+        struct rlimit before, limit;
+        int first = open_one();
+
+        getrlimit(RLIMIT_NOFILE, &before);
+        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+                int last = (int)limits[i], share = last < 640 ? last : 640, tcp, start, unix_socket;
+
+                limit = (struct rlimit){.rlim_cur = limits[i], .rlim_max = before.rlim_max};
+                CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+                tcp = files_until_short(160);
+                start = files_until_short(64);
+                unix_socket = files_until_short(32);
+                CHECK(tcp + share * 140 / 640 <= last && tcp + share * 180 / 640 >= last);
+                CHECK(tcp + share / 8 <= start && start + share / 32 <= unix_socket && unix_socket < last);
+                CHECK_INT(close_range((unsigned)first + 1, ~0U, 0), 0);
+        }
+        setrlimit(RLIMIT_NOFILE, &before);
+        close(first);
 }
 
 TEST(procfs_knows_who_has_execed)
