@@ -331,7 +331,16 @@ static int may_join(const struct process *p, const struct caller *who, struct er
                 return err_set(e, ERR_NOT_PARENT, 0, "can only join a child process");
         if (p->state == PROCESS_INITIAL)
                 return err_set(e, ERR_NOT_STARTED, 0, "can only join a started process");
-        return 0;
+        return caller_may_run(who, p->target, e);
+}
+
+/* Whether waiting for @p is a join. Whoever sees it may wait. */
+static bool would_join(const struct process *p, const struct caller *who)
+{
+        struct err ignored = {0};
+
+        return p->state != PROCESS_CLOSED && caller_is_parent(who, p) &&
+               caller_may_run(who, p->target, &ignored) == 0;
 }
 
 int registry_join(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
@@ -372,7 +381,7 @@ static int look_at_many(struct registry *r, const struct caller *who, const int6
                                        "process %" PRId64 " has not been started", ids[i]);
                 t->ready[i] = process_state_is_ended(p->state);
                 t->many[i].index = i;
-                t->many[i].joins = caller_is_parent(who, p) && p->state != PROCESS_CLOSED;
+                t->many[i].joins = would_join(p, who);
                 if (t->ready[i] && t->many[i].joins && !p->joined_us)
                         note_joined(t, ids[i]);
         }

@@ -303,6 +303,8 @@ uid $(id -u) target.put audited done"
   assert_problem 403 forbidden
   TOKEN=$MINTED api_status PUT "/v1/processes/$stranger/stdin" --header 'Content-Type: application/octet-stream' --data-binary x >/dev/null
   assert_problem 403 forbidden
+  TOKEN=$MINTED api_status POST "/v1/processes/$stranger/join" '{"timeout": 0}' >/dev/null
+  assert_problem 403 forbidden
   assert_equal "$(sql 'SELECT count(*) FROM process') $(field "$other" '"\(.state) \(.argv[0])"')" "$before initial true"
 
   id=$(TOKEN=$MINTED create_process '{"target": "mine", "start": false}')
@@ -312,6 +314,21 @@ uid $(id -u) target.put audited done"
   assert_equal "$(TOKEN=$MINTED http_code POST "/v1/processes/$id/close")" 204
   # What it may do beside is a matter of its scopes.
   assert_equal "$(TOKEN=$MINTED http_code POST "/v1/processes/$stranger/kill")" 200
+}
+
+@test "a token of targets waits for whatever it sees, and has joined what it may run only" {
+  local mine stranger
+
+  put mine '{"argv": ["true"]}'
+  mint '["mine"]'
+  stranger=$(create_process '{"argv": ["true"]}')
+  mine=$(TOKEN=$MINTED create_process '{"target": "mine"}')
+  assert_equal "$(TOKEN=$MINTED api POST /v1/join "{\"ids\": [$mine, $stranger], \"mode\": \"all\"}" | jq -c '.ready | length')" 2
+  assert_equal "$(TOKEN=$MINTED api GET "/v1/processes/$stranger?wait=5" | jq -r .state)" stopped
+  assert_equal "$(field "$stranger" .joined_at)" null
+  assert_match "$(field "$mine" .joined_at)" 20
+  assert_equal "$(http_code POST "/v1/processes/$stranger/join")" 200
+  assert_match "$(field "$stranger" .joined_at)" 20
 }
 
 @test "the key of somebody else's process does not start it for a token of targets" {
