@@ -85,7 +85,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@ && )
 
 # ------------------------------------------------------------------------------------------ sources
 
-LAYERS    := base model store start logs registry http daemon cli
+LAYERS    := base transport model store start logs registry http daemon cli
 LIB_SRC   := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
 INIT_SRC  := $(wildcard src/init/*.c)
 MAIN_SRC  := $(wildcard src/creched.c src/creche.c)

@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "http/limits.h"
+#include "transport/limits.h"
 #include "model/retention.h"
 
 /* The statuses that creched exits with, beside 0. */

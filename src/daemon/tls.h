@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 #include "daemon/config.h"
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 /** What is wrong with the files that @c names, if there are any. ERR_INVALID, also for a certificate that is not valid
  * now; ERR_INTERNAL. */

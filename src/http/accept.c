@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "http/refuse.h"
 #include "http/request.h"
-#include "http/tap.h"
+#include "transport/tap.h"
 
 enum {
         FILES_SPARE = 32, /* for the daemon's own work: databases, pidfds, logs that are read */

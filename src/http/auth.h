@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "http/guard.h"
+#include "transport/guard.h"
 #include "http/server.h"
 #include "model/caller.h"
 

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "http/document.h"
-#include "http/limits.h"
+#include "transport/limits.h"
 #include "http/members.h"
 #include "model/pattern.h"
 

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "http/idle.h"
+#include "transport/idle.h"
 #include "http/request.h"
 
 enum { SLOTS_FIRST = 64, EVENTS_MAX = 128 };

@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "http/limits.h"
-#include "http/tally.h"
+#include "transport/limits.h"
+#include "transport/tally.h"
 
 struct idle;
 struct request;

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "http/document.h"
 #include "http/request.h"
-#include "http/tap.h"
+#include "transport/tap.h"
 
 enum {
         STALL_SECONDS_MAX = 60, /* a connection on which nothing moves, and that is not suspended */

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "http/certificate.h"
-#include "http/limits.h"
+#include "transport/certificate.h"
+#include "transport/limits.h"
 #include "model/retention.h"
 #include "logs/logs.h"
 #include "registry/registry.h"

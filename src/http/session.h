@@ -23,7 +23,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "http/guard.h"
+#include "transport/guard.h"
 #include "model/caller.h"
 
 enum {

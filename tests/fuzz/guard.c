@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/guard.h"
+#include "transport/guard.h"
 #include "http/query.h"
 #include "http/router.h"
-#include "http/wire.h"
+#include "transport/wire.h"
 
 enum { LINES = 40, SENT_MAX = 65536, READS = 8 };
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/wire.h"
+#include "transport/wire.h"
 
 enum { SENT_MAX = 60000, HANDED_ON_MAX = 1 << 22, AT_ONCE = 32768 };
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 struct made {
         const char *cert, *key; /* paths */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_certificate.c: which files TCP is served with by TLS. */
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 #include "base/clock.h"
 #include "make_certificate.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_guard.c: which requests get past the door. */
-#include "http/guard.h"
+#include "transport/guard.h"
 #include "make_certificate.h"
 #include "test.h"
 

@@ -2,7 +2,7 @@
 /* tests/unit/test_idle.c: how long a connection is waited for. */
 #include <sys/socket.h>
 
-#include "http/idle.h"
+#include "transport/idle.h"
 #include "test.h"
 
 static const struct limits NO_TIME = {.head_bytes = 1024};

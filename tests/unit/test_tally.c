@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_tally.c: how often each of many is there. */
-#include "http/tally.h"
+#include "transport/tally.h"
 #include "test.h"
 
 TEST(each_is_counted_by_itself_up_to_the_limit)

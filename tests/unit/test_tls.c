@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_tls.c: TLS between a socket and the wire. */
-#include "http/tls.h"
+#include "transport/tls.h"
 
 #include <sys/socket.h>
 
 #include <gnutls/x509.h>
 
-#include "http/idle.h"
-#include "http/tap.h"
-#include "http/wire.h"
+#include "transport/idle.h"
+#include "transport/tap.h"
+#include "transport/wire.h"
 #include "make_certificate.h"
 #include "test.h"
 

@@ -2,7 +2,7 @@
 /* tests/unit/test_wire.c: what libmicrohttpd gets to read of what came in. */
 #include <sys/socket.h>
 
-#include "http/wire.h"
+#include "transport/wire.h"
 #include "test.h"
 
 enum { ROOM = 32768 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* http/field.h
+/* transport/field.h
  * The lines of a request, as RFC 9112 writes them and not otherwise. Lines come without their CR LF, and hold no
  * byte that field_is_text() does not know.
  *
  * Threads: any; no state.
  */
-#ifndef CRECHE_HTTP_FIELD_H
-#define CRECHE_HTTP_FIELD_H
+#ifndef CRECHE_TRANSPORT_FIELD_H
+#define CRECHE_TRANSPORT_FIELD_H
 
 #include <stdbool.h>
 #include <stddef.h>

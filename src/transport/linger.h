@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/linger.h
+/* transport/linger.h
  * Connections that are closed while their client still sends.
  *
  * A socket that is closed with unread bytes in it resets the connection, and the client may lose the answer
@@ -8,8 +8,8 @@
  *
  * Threads: linger_begin() and linger_end() from main, linger_keep() from any.
  */
-#ifndef CRECHE_HTTP_LINGER_H
-#define CRECHE_HTTP_LINGER_H
+#ifndef CRECHE_TRANSPORT_LINGER_H
+#define CRECHE_TRANSPORT_LINGER_H
 
 #include <pthread.h>
 #include <stdatomic.h>

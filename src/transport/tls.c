@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/tls.h"
+#include "transport/tls.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>

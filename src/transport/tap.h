@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/tap.h
+/* transport/tap.h
  * How libmicrohttpd is made to read through a wire, and to write through TLS.
  *
  * It calls recv() of the C library and can be told of no other function. A program's own function goes before
@@ -13,8 +13,8 @@
  *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
  */
-#ifndef CRECHE_HTTP_TAP_H
-#define CRECHE_HTTP_TAP_H
+#ifndef CRECHE_TRANSPORT_TAP_H
+#define CRECHE_TRANSPORT_TAP_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/certificate.h
+/* transport/certificate.h
  * With what TCP is served by TLS: a certificate, its key, and those who sign the certificates of clients.
  *
  * They are read from files once, by whoever still may, and never change: a new creched reads them again. The key is
@@ -7,8 +7,8 @@
  *
  * Threads: certificate_load() and certificate_free() from main; the others from any.
  */
-#ifndef CRECHE_HTTP_CERTIFICATE_H
-#define CRECHE_HTTP_CERTIFICATE_H
+#ifndef CRECHE_TRANSPORT_CERTIFICATE_H
+#define CRECHE_TRANSPORT_CERTIFICATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

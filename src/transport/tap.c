@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/tap.h"
+#include "transport/tap.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "http/idle.h"
+#include "transport/idle.h"
 
 /* The pages that no socket's number falls into cost nothing. */
 enum { FILES_MAX = 1 << 20 };

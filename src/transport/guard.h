@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http/guard.h
- * Is a request meant for us? http/wire.h has seen to it that it cannot mean two things.
+/* transport/guard.h
+ * Is a request meant for us? transport/wire.h has seen to it that it cannot mean two things.
  *
  * A web page of anybody can make a browser talk to 127.0.0.1. So before anything else: one Host that we know, a
  * target without tricks, no foreign origin. By TLS, a name of our certificate is one that we know: no page of anybody's
@@ -8,14 +8,14 @@
  *
  * Threads: any; no state.
  */
-#ifndef CRECHE_HTTP_GUARD_H
-#define CRECHE_HTTP_GUARD_H
+#ifndef CRECHE_TRANSPORT_GUARD_H
+#define CRECHE_TRANSPORT_GUARD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 /* The headers that we read, by the names in guard.c. */
 enum header {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/tls.h
+/* transport/tls.h
  * TLS on one connection: GnuTLS between the socket and the wire.
  *
  * libmicrohttpd could do it, but then it would parse what it has decrypted before anybody else has seen it, and it
@@ -13,14 +13,14 @@
  *
  * Threads: one at a time.
  */
-#ifndef CRECHE_HTTP_TLS_H
-#define CRECHE_HTTP_TLS_H
+#ifndef CRECHE_TRANSPORT_TLS_H
+#define CRECHE_TRANSPORT_TLS_H
 
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include "http/certificate.h"
+#include "transport/certificate.h"
 
 struct tls;
 

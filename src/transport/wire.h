@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/wire.h
+/* transport/wire.h
  * What comes in on a connection, before libmicrohttpd sees it.
  *
  * libmicrohttpd 0.9.75 parses loosely, answers with HTML of its own or not at all, and has no hook for what it
@@ -17,8 +17,8 @@
  *
  * Threads: the connection's own, but for wire_hurry().
  */
-#ifndef CRECHE_HTTP_WIRE_H
-#define CRECHE_HTTP_WIRE_H
+#ifndef CRECHE_TRANSPORT_WIRE_H
+#define CRECHE_TRANSPORT_WIRE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,8 +27,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "http/limits.h"
-#include "http/tls.h"
+#include "transport/limits.h"
+#include "transport/tls.h"
 
 enum { WIRE_QUERY = '\x01', WIRE_METHOD_MAX = 32, WIRE_HEADERS_MAX = 100, WIRE_TARGET_MAX = 8192 };
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* http/idle.h
+/* transport/idle.h
  * Connections, and how long each may take for what it does. libmicrohttpd starts its time-out again with each
  * byte; here the whole has a deadline, so that nobody holds a connection by sending slowly.
  *
  * Threads: all functions from any, but idle_read() from the connection's own.
  */
-#ifndef CRECHE_HTTP_IDLE_H
-#define CRECHE_HTTP_IDLE_H
+#ifndef CRECHE_TRANSPORT_IDLE_H
+#define CRECHE_TRANSPORT_IDLE_H
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
-#include "http/wire.h"
+#include "transport/wire.h"
 
 struct tally_entry;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/idle.h"
+#include "transport/idle.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* http/limits.h
+/* transport/limits.h
  * How much one client, and all of them, may ask of the server. Each is an option of creched.
  */
-#ifndef CRECHE_HTTP_LIMITS_H
-#define CRECHE_HTTP_LIMITS_H
+#ifndef CRECHE_TRANSPORT_LIMITS_H
+#define CRECHE_TRANSPORT_LIMITS_H
 
 #include <stdint.h>
 

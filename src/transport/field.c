@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/field.h"
+#include "transport/field.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-#include "http/wire.h"
+#include "transport/wire.h"
 
 enum { TLS_HANDSHAKE = 0x16, CHUNK_DIGITS_MAX = 16 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/guard.h"
+#include "transport/guard.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

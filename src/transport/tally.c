@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/tally.h"
+#include "transport/tally.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/wire.h"
+#include "transport/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/secret.h"
-#include "http/field.h"
+#include "transport/field.h"
 
 enum {
         READ_MAX = 4096,

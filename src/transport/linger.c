@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/linger.h"
+#include "transport/linger.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* http/tally.h
+/* transport/tally.h
  * How often each of many is there: connections by peer, waiting requests by caller.
  *
  * Threads: tally_enter() and tally_leave() from any.
  */
-#ifndef CRECHE_HTTP_TALLY_H
-#define CRECHE_HTTP_TALLY_H
+#ifndef CRECHE_TRANSPORT_TALLY_H
+#define CRECHE_TRANSPORT_TALLY_H
 
 #include <pthread.h>
 #include <stddef.h>
