@@ -177,7 +177,9 @@ model: ## check the model of crash safety with SPIN
 
 coverage: ## lines that the unit, seam, init and API tests reach; fails below what is demanded
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=build/coverage COVERAGE=1 all tests
+	@: 'A daemon that has another user writes down what it has counted, too.'
 	@find build/coverage -name '*.gcda' -delete
+	@find build/coverage -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs -n 1 install -m 666 /dev/null
 	@BUILD=build/coverage .ci/test $(filter-out contract model crash,$(SUITES))
 	@.ci/coverage build/coverage
 
