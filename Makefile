@@ -72,9 +72,11 @@ ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 # Asked for once and only when something is compiled: `make deps` may have to install pkg-config.
 PACKAGES   := sqlite3 libmicrohttpd jansson gnutls zlib
-PKG_CFLAGS  = $(eval PKG_CFLAGS := $(call pkg_config,--cflags))$(PKG_CFLAGS)
-PKG_LIBS    = $(eval PKG_LIBS := $(call pkg_config,--libs))$(PKG_LIBS)
-pkg_config  = $(shell pkg-config $(1) $(PACKAGES) || \
+CLI_PACKAGES := libcurl jansson sqlite3
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(call pkg_config,--cflags $(PACKAGES) $(CLI_PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $(call pkg_config,--libs $(PACKAGES)))$(PKG_LIBS)
+CLI_LIBS    = $(eval CLI_LIBS := $(call pkg_config,--libs $(CLI_PACKAGES)))$(CLI_LIBS)
+pkg_config  = $(shell pkg-config $(1) || \
                 echo >&2 "A library is missing: run 'make deps' first.")
 
 # In a recipe: use all processors unless the caller said how many.
@@ -158,6 +160,9 @@ test-init: all $(call programs,$(INIT_TEST)) ## tests of creche-init
 test-api: all ## black-box tests of the HTTP API
 	@$(TEST) api
 
+test-cli: all ## black-box tests of the command line
+	@$(TEST) cli
+
 test-contract: all ## what api/openapi.json declares against what is served
 	@$(TEST) contract
 
@@ -210,10 +215,10 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-contract test-fuzz \
+.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
 	test-crash model fuzz fuzzers coverage mutants torture schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api contract $(if $(SAN),,model crash)
+SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules
@@ -280,8 +285,9 @@ $(BUILD)/creche-init: $(call obj,$(INIT_SRC) $(POINT_SRC) $(INIT_POINTS) $(EXIT_
 $(BUILD)/creched: $(call obj,src/creched.c $(EXIT_SRC)) $(LIB)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) $(EXIT_WRAP) -o $@ $^ $(PKG_LIBS)
 
+# The only one that maps libcurl.
 $(BUILD)/creche: $(BUILD)/obj/src/creche.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 # ------------------------------------------------------------------------------------------- tests
 

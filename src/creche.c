@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* creche: the command line. */
-#include "cli/commands.h"
+#include "cli/cli.h"
 
 int main(int argc, char **argv)
 {

@@ -4,7 +4,7 @@
  *
  * A function that can fail takes a struct err as its last parameter, returns -1 and sets it. err_set()
  * raises, err_wrap() says where. The kinds are few and closed; the table in err.c maps each to an HTTP
- * status, to the stable code of a problem document and to a hint what to do next. A message is one line: control
+ * status, to the stable code of a problem document, to a hint what to do next and to the exit status of `creche`. A message is one line: control
  * characters, which can only come from what it quotes, become '?'.
  *
  * Threads: a struct err belongs to one thread at a time.
@@ -70,15 +70,35 @@ struct err {
         char msg[480];
 };
 
+/* What `creche` exits with; "creche help exit-codes" says when. */
+enum exit_status {
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_NO_DAEMON = 3,
+        EXIT_NO_PROCESS = 4,
+        EXIT_WRONG_STATE = 5,
+        EXIT_DENIED = 6,
+        /* Where the status is that of a child: as with timeout(1) and env(1). */
+        EXIT_TIMED_OUT = 124,
+        EXIT_OURS = 125,
+        EXIT_NOT_EXECUTABLE = 126,
+        EXIT_NO_PROGRAM = 127,
+        EXIT_SIGNAL = 128, /* + its number */
+};
+
 struct err_info {
         int status;       /* HTTP */
         const char *code; /* stable, snake_case */
         const char *title;
         const char *hint; /* what to do next, one line */
+        enum exit_status exit;
 };
 
 /** What is known of @kind. Never NULL. */
 const struct err_info *err_info(enum err_kind kind);
+
+/** The kind whose problem documents carry @code; ERR_NONE: none that this program knows. */
+enum err_kind err_kind_of_code(const char *code);
 
 /** Set @e (may be NULL). Always returns -1. A non-zero @errnum is appended as its text. */
 int err_set(struct err *e, enum err_kind kind, int errnum, const char *fmt, ...)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/paths.h"
 
 /* One row per setting: everything that is said about it stands here. */
 struct setting {
@@ -304,39 +304,16 @@ static void print_help(void)
         printf("  %-36s %s\n  %-36s %s\n", "-h, --help", "this text", "--version", "the version");
 }
 
-static void default_path(char out[PATH_MAX], const char *variable, const char *fallback, const char *leaf)
-{
-        const char *base = getenv(variable), *home = getenv("HOME");
-        const struct passwd *pw;
-
-        if (base && *base == '/')
-                snprintf(out, PATH_MAX, "%s/%s", base, leaf);
-        else if (*fallback == '/')
-                snprintf(out, PATH_MAX, "%s/%s", fallback, leaf);
-        else if (home && *home == '/')
-                snprintf(out, PATH_MAX, "%s/%s/%s", home, fallback, leaf);
-        else if ((pw = getpwuid(geteuid())))
-                snprintf(out, PATH_MAX, "%s/%s/%s", pw->pw_dir, fallback, leaf);
-}
-
 static void set_defaults(struct config *c)
 {
-        char run[64];
-
         *c = (struct config){.stop_timeout_us = -1,
                              .log_budget = INT64_C(64) << 20,
                              .log_level = LOG_INFO,
                              .limits = LIMITS_DEFAULT};
         snprintf(c->listen, sizeof(c->listen), "127.0.0.1:7117");
         snprintf(c->policy, sizeof(c->policy), "/etc/creche/policy.json");
-        if (geteuid() == 0) {
-                snprintf(c->state_dir, PATH_MAX, "/var/lib/creche");
-                snprintf(c->socket_path, PATH_MAX, "/run/creche/creche.sock");
-                return;
-        }
-        snprintf(run, sizeof(run), "/tmp/creche-%u", geteuid());
-        default_path(c->state_dir, "XDG_STATE_HOME", ".local/state", "creche");
-        default_path(c->socket_path, "XDG_RUNTIME_DIR", run, "creche/creche.sock");
+        paths_state(c->state_dir);
+        paths_socket(c->socket_path);
 }
 
 static int set(struct config *c, const struct setting *s, const char *text, const char *origin, struct err *e)

@@ -22,6 +22,21 @@ TEST(every_kind_has_a_status_a_code_a_title_and_a_hint)
         }
 }
 
+TEST(every_kind_has_an_exit_status_of_the_command_line)
+{
+        for (int k = 0; k < ERR_KIND_COUNT; k++)
+                if (err_info((enum err_kind)k)->exit < EXIT_FAILED)
+                        fail_msg("'%s' exits with %d", err_info((enum err_kind)k)->code,
+                                 (int)err_info((enum err_kind)k)->exit);
+}
+
+TEST(a_code_leads_back_to_its_kind)
+{
+        for (int k = ERR_NONE + 1; k < ERR_KIND_COUNT; k++)
+                CHECK_INT(err_kind_of_code(err_info((enum err_kind)k)->code), k);
+        CHECK_INT(err_kind_of_code("of_a_later_version"), ERR_NONE);
+}
+
 TEST(no_two_kinds_share_a_code)
 {
         for (int a = ERR_NONE + 1; a < ERR_KIND_COUNT; a++)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* terminate, kill, interrupt, signal. */
+#include "cli/cmd.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/json.h"
+#include "cli/select.h"
+#include "cli/signals.h"
+#include "cli/view.h"
+#include "cli/wait.h"
+
+/* The operation, and for `signal` its body but for the tree. */
+static int send_signal(struct cli *c, const struct args *a, const json_t *process, const char *operation,
+                       const char *signal, struct fail *f)
+{
+        CLEANUP(json_putp) json_t *answer = NULL;
+        struct strbuf target = {0}, body = {0};
+        int rc;
+
+        strbuf_printf(&target, "/v1/processes/%" PRId64 "/%s", json_number(process, "id"), operation);
+        strbuf_printf(&body, "{%s%s%s\"tree\":%s}", signal ? "\"signal\":\"" : "", signal ?: "",
+                      signal ? "\"," : "", args_has(a, "tree") ? "true" : "false");
+        rc = client_json(&c->client, "POST", strbuf_text(&target), &body, &answer, f);
+        strbuf_done(&target);
+        if (rc == 0 && !json_is_true(json_object_get(answer, "delivered")) && isatty(STDERR_FILENO))
+                wait_tell(json_object_get(answer, "process"));
+        return rc;
+}
+
+/* Until they have ended. */
+static int wait_for_end(struct cli *c, const json_t *process, struct fail *f)
+{
+        for (;;) {
+                CLEANUP(json_putp) json_t *now = NULL;
+
+                if (client_get(&c->client, &now, f, "/v1/processes/%" PRId64 "?wait=60",
+                               json_number(process, "id")) < 0)
+                        return -1;
+                if (!json_is_null(json_object_get(now, "exit")))
+                        return 0;
+        }
+}
+
+static int signal_and_wait(struct cli *c, const struct args *a, const json_t *process, const char *operation,
+                           const char *signal, struct fail *f)
+{
+        if (send_signal(c, a, process, operation, signal, f) < 0)
+                return -1;
+        return args_has(a, "wait") ? wait_for_end(c, process, f) : 0;
+}
+
+static int terminate(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        return signal_and_wait(c, a, process, "terminate", NULL, f);
+}
+
+/* As docker's: it returns when they have ended. */
+static int stop_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        if (send_signal(c, a, process, args_has(a, "kill") ? "kill" : "terminate", NULL, f) < 0)
+                return -1;
+        return wait_for_end(c, process, f);
+}
+
+int cmd_stop_processes(struct cli *c, const struct args *a, struct fail *f)
+{
+        return select_each(c, a, stop_one, f);
+}
+
+static int kill_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        return signal_and_wait(c, a, process, "kill", NULL, f);
+}
+
+static int interrupt(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        return signal_and_wait(c, a, process, "interrupt", NULL, f);
+}
+
+static int signal_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        char name[SIGNAL_NAME_MAX];
+
+        if (signals_parse(args_get(a, "signal"), name, f) < 0)
+                return -1;
+        return signal_and_wait(c, a, process, "signal", name, f);
+}
+
+int cmd_terminate(struct cli *c, const struct args *a, struct fail *f)
+{
+        return select_each(c, a, terminate, f);
+}
+
+int cmd_kill(struct cli *c, const struct args *a, struct fail *f)
+{
+        return select_each(c, a, args_has(a, "signal") ? signal_one : kill_one, f);
+}
+
+int cmd_interrupt(struct cli *c, const struct args *a, struct fail *f)
+{
+        return select_each(c, a, interrupt, f);
+}
+
+/* The first operand says which. */
+static int signal_first(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
+{
+        char name[SIGNAL_NAME_MAX];
+
+        if (signals_parse(a->operands[-1], name, f) < 0)
+                return -1;
+        return signal_and_wait(c, a, process, "signal", name, f);
+}
+
+int cmd_signal(struct cli *c, const struct args *a, struct fail *f)
+{
+        char name[SIGNAL_NAME_MAX];
+        struct args rest = *a;
+
+        if (signals_parse(a->operands[0], name, f) < 0)
+                return -1;
+        rest.operands++;
+        rest.operands_n--;
+        return select_each(c, &rest, signal_first, f);
+}

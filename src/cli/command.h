@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/command.h
+ * A command, and the table of them all, from which parsing, help and completion come.
+ */
+#ifndef CRECHE_CLI_COMMAND_H
+#define CRECHE_CLI_COMMAND_H
+
+#include "cli/cli.h"
+#include "cli/options.h"
+
+enum { OPTION_GROUPS_MAX = 5, OPERANDS_ANY = 1000000 };
+
+enum command_flags {
+        COMMAND_ARGV = 1,   /* its operands are a command line: the first of them ends our options */
+        COMMAND_STATUS = 2, /* exits as the child does: failures of ours are EXIT_OURS, whatever their kind */
+        COMMAND_STAYS = 16, /* the same with --wait or --follow */
+        COMMAND_HIDDEN = 4,
+        COMMAND_PASSES = 8, /* takes its arguments as they are */
+};
+
+struct command {
+        const char *name;    /* one word or two */
+        const char *aliases; /* words; NULL: none */
+        const char *arguments;
+        const char *summary;
+        const char *examples; /* lines */
+        const char *text;     /* more to know; NULL: nothing */
+        const struct option_group *groups[OPTION_GROUPS_MAX];
+        unsigned flags;
+        int min, max; /* operands */
+        enum completes completes;
+        /* Which processes names, globs and labels stand for: "" or "&state=...", for the list. */
+        const char *states;
+        /* Returns the exit status, or -1 with @f set. */
+        int (*run)(struct cli *c, const struct args *a, struct fail *f);
+        /* With COMMAND_PASSES. */
+        int (*pass)(struct cli *c, int argc, char **argv, struct fail *f);
+};
+
+/* The table; a row without a name ends it. */
+extern const struct command commands[];
+
+/** The command that @argv begins with, by its name or an alias; *@used: the words that takes, 1 or 2. NULL: none. */
+const struct command *command_find(int argc, char *const *argv, int *used);
+
+/** The name that @word was perhaps meant to be; NULL: it is like none. */
+const char *command_like(const char *word);
+
+/** The group after @at of the options that @command (NULL: none) takes, the global ones last; NULL: no more. */
+const struct option_group *command_group(const struct command *command, size_t at);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/fail.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "cli/json.h"
+
+/* The hints of base/err.h speak HTTP. These are for the command line; a kind without one keeps the other. */
+static const struct {
+        enum err_kind kind;
+        const char *hint;
+} hints[] = {
+        {ERR_INTERNAL, "'creche info' says what is wrong with its health; the daemon's log has more"},
+        {ERR_UNAUTHENTICATED, "give a token: --token TOKEN or CRECHE_TOKEN; 'creche token mint' makes one"},
+        {ERR_TOKEN_EXPIRED, "ask the operator for another: creche token mint NAME --scope SCOPE"},
+        {ERR_TOKEN_REVOKED, "ask the operator for another: creche token mint NAME --scope SCOPE"},
+        {ERR_FORBIDDEN, "'creche token mint NAME --scope SCOPE', by the operator, makes a token that may"},
+        {ERR_NOT_PARENT,
+         "only its parent joins a process; 'creche logs -f PROCESS' also lasts until it ends"},
+        {ERR_DAEMON_NO_CHILDREN, "run the parent without --daemon if it shall have children"},
+        {ERR_NOT_FOUND, "'creche ps -a' lists all there are"},
+        {ERR_NO_LOG,
+         "start it with '--stdout log' and '--stderr log', which are the defaults, to keep its output"},
+        {ERR_NO_TCP, "start the daemon with a TCP address: creche serve --listen 127.0.0.1:7117"},
+        {ERR_ALREADY_STARTED, "run it anew: creche run -- COMMAND"},
+        {ERR_NOT_STARTED, "start it first: creche start PROCESS"},
+        {ERR_CLOSED, "a closed process is history: 'creche show' shows it, 'creche rm' forgets it"},
+        {ERR_STILL_RUNNING,
+         "end it first, 'creche terminate PROCESS', or wait for it, 'creche join PROCESS'"},
+        {ERR_STOPPED, "it has ended: 'creche show PROCESS' says how"},
+        {ERR_NO_STDIN, "start it with '--stdin pipe'"},
+        {ERR_FULL, "make room on the disk of the state directory, which 'creche info' names"},
+        {ERR_INVALID, "'creche help run' explains the options"},
+        {ERR_STOPPING, "'creche serve -d' starts the daemon again when it has stopped"},
+        {ERR_TRY_AGAIN, "try again in a moment"},
+        {ERR_UNAVAILABLE, "the daemon's log says why; it goes on by itself when that is mended"},
+        {ERR_TOO_MANY, "try again when fewer wait at the same time"},
+        {ERR_EVENTS_GONE, "go on without --since; 'creche ps' shows how things are"},
+};
+
+static const char *hint_of(enum err_kind kind)
+{
+        for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+                if (hints[i].kind == kind)
+                        return hints[i].hint;
+        return err_info(kind)->hint;
+}
+
+static void set(struct fail *f, enum err_kind kind, int errnum, const char *message)
+{
+        err_set(&f->err, kind, errnum, "%s", message);
+        f->status = (int)err_info(kind)->exit;
+        snprintf(f->hint, sizeof(f->hint), "%s", hint_of(kind));
+}
+
+int fail_set(struct fail *f, enum err_kind kind, int errnum, const char *fmt, ...)
+{
+        char message[sizeof(f->err.msg)];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(message, sizeof(message), fmt, ap);
+        va_end(ap);
+        set(f, kind, errnum, message);
+        return -1;
+}
+
+int fail_usage(struct fail *f, const char *fmt, ...)
+{
+        char message[sizeof(f->err.msg)];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(message, sizeof(message), fmt, ap);
+        va_end(ap);
+        set(f, ERR_INVALID, 0, message);
+        f->status = EXIT_USAGE;
+        snprintf(f->hint, sizeof(f->hint), "'creche help' lists the commands");
+        return -1;
+}
+
+int fail_hint(struct fail *f, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(f->hint, sizeof(f->hint), fmt, ap);
+        va_end(ap);
+        return -1;
+}
+
+/* Which of the members of the body was wrong: its name is that of an option. */
+static void add_place(const json_t *problem, char *message, size_t size)
+{
+        const char *pointer = json_text(json_array_get(json_object_get(problem, "errors"), 0), "pointer");
+
+        if (pointer && *pointer)
+                snprintf(message, size, "%s: %s", pointer + 1, json_text(problem, "detail") ?: "");
+        else
+                snprintf(message, size, "%s", json_text(problem, "detail") ?: "");
+}
+
+/* exec_failed: not found and not executable are two statuses, as in a shell. */
+static void set_exec_failure(const json_t *problem, struct fail *f)
+{
+        const json_t *process = json_object_get(problem, "process"), *exit = json_object_get(process, "exit");
+        const char *program = json_string_value(json_array_get(json_object_get(process, "argv"), 0));
+        const char *name = json_text(exit, "errno");
+
+        fail_set(f, ERR_EXEC_FAILED, 0, "cannot start '%s': %s", program ?: "it",
+                 json_text(problem, "detail") ?: "");
+        if (name && !strcmp(name, "ENOENT"))
+                f->status = EXIT_NO_PROGRAM;
+        fail_hint(f, "check the name of the program, PATH and --cwd; 'creche show %lld' has the whole story",
+                  (long long)json_number(process, "id"));
+}
+
+int fail_problem(struct fail *f, long status, const char *body, size_t n)
+{
+        json_t *problem = json_loadb(body, n, 0, NULL);
+        const char *code = json_text(problem, "code"), *hint = json_text(problem, "hint");
+        enum err_kind kind = code ? err_kind_of_code(code) : ERR_NONE;
+        char message[sizeof(f->err.msg)];
+
+        if (!code) {
+                fail_set(f, ERR_INTERNAL, 0, "an answer with status %ld that is not creched's", status);
+                fail_hint(
+                        f,
+                        "does a creched listen there? --url wants the address that it printed when it began");
+        } else {
+                add_place(problem, message, sizeof(message));
+                set(f, kind, 0, message);
+                if (kind == ERR_NONE && hint)
+                        fail_hint(f, "%s", hint);
+                if (kind == ERR_EXEC_FAILED && json_object_get(problem, "process"))
+                        set_exec_failure(problem, f);
+        }
+        json_decref(problem);
+        return -1;
+}
+
+void fail_tell(const struct fail *f)
+{
+        fprintf(stderr, "creche: %s\n", f->err.msg);
+        if (*f->hint)
+                fprintf(stderr, "        %s\n", f->hint);
+}
+
+void talk(const char *fmt, ...)
+{
+        char line[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(line, sizeof(line), fmt, ap);
+        va_end(ap);
+        fprintf(stderr, "creche: %s\n", line);
+}

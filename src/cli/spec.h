@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/spec.h
+ * What can be asked for at a start: an option for each member of the API's request, in one table.
+ */
+#ifndef CRECHE_CLI_SPEC_H
+#define CRECHE_CLI_SPEC_H
+
+#include "cli/cli.h"
+#include "cli/options.h"
+
+extern const struct option_group options_spec;
+
+/** Write the request into @body. @c: where it goes to, which decides whether our directory means something there.
+ * @start: false: create only. What is in @body may be secret: it is wiped. */
+int spec_write(const struct cli *c, const struct args *a, bool start, struct strbuf *body, struct fail *f);
+
+/** Whether our own stdin is to be the child's. */
+bool spec_feeds_stdin(const struct args *a);
+
+#endif
