@@ -208,7 +208,7 @@ TRAPPER='trap "echo got INT" INT; trap "echo got TERM; exit 0" TERM; trap "echo 
 @test "run forwards signals to the child, and stays" {
   local pid signal
 
-  env -u CRECHE_TOKEN -u CRECHE_URL --default-signal=INT,QUIT "$BUILD/creche" run --follow -- sh -c "$TRAPPER" \
+  background run --follow -- sh -c "$TRAPPER" \
     >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" &
   pid=$!
   wait_until grep -q ready "$BATS_TEST_TMPDIR/out"
@@ -222,7 +222,7 @@ TRAPPER='trap "echo got INT" INT; trap "echo got TERM; exit 0" TERM; trap "echo 
 @test "a child that a forwarded signal kills makes 128 and its number" {
   local pid status=0
 
-  env -u CRECHE_TOKEN -u CRECHE_URL "$BUILD/creche" run --wait --name victim -- sleep 1000 >"$BATS_TEST_TMPDIR/id" &
+  background run --wait --name victim -- sleep 1000 >"$BATS_TEST_TMPDIR/id" &
   pid=$!
   wait_until test -s "$BATS_TEST_TMPDIR/id"
   kill -TERM "$pid"
@@ -234,7 +234,7 @@ TRAPPER='trap "echo got INT" INT; trap "echo got TERM; exit 0" TERM; trap "echo 
   local id pid status=0
 
   id=$(creche run -- sleep 1000)
-  env -u CRECHE_TOKEN -u CRECHE_URL --default-signal=INT "$BUILD/creche" join "$id" &
+  background join "$id" &
   pid=$!
   sleep 0.3
   kill -INT "$pid"

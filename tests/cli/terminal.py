@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a command on a terminal of its own and prints what that was given to show.
 
-    pty.py WIDTH COMMAND...
+    terminal.py WIDTH COMMAND...
 
 Exits as the command does.
 """

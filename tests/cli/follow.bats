@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What lasts: logs, joins, starts and events outlive the daemon, to the byte.
+
+load cli
+
+@test "logs: stdout to stdout, stderr to stderr; --stream and -n choose" {
+  local id
+
+  id=$(creche run -- sh -c 'seq 5; seq 6 8 >&2')
+  creche join "$id"
+  creche_status logs "$id"
+  assert_equal "$OUT" "$(seq 5)"
+  assert_equal "$ERR" "$(seq 6 8)"
+  creche_status logs --stream stderr "$id"
+  assert_equal "$OUT $ERR" " $(seq 6 8)"
+  creche_status logs -n 2 --stream stdout "$id"
+  assert_equal "$OUT" "$(seq 4 5)"
+  creche_status logs --stream both+ "$id"
+  assert_equal "$STATUS" 2
+}
+
+@test "logs of what was not kept: 5, with the next step; of one of the two it is none" {
+  local id
+
+  id=$(creche run --stdout null -- sh -c 'echo x >&2')
+  creche join "$id"
+  creche_status logs "$id"
+  assert_equal "$STATUS $ERR" '0 x'
+  creche_status logs --stream stdout "$id"
+  assert_equal "$STATUS" 5
+  assert_hint '--stdout log'
+}
+
+@test "logs of several have their names before the lines, and follow all at once" {
+  local a b following
+
+  a=$(creche run -n aa --stdin pipe -- sh -c 'echo one; read x; printf partial')
+  b=$(creche run -n bbbb --stdin pipe -- sh -c 'read x; echo two >&2')
+  background logs -f aa bbbb >"$BATS_TEST_TMPDIR/out" 2>&1 &
+  following=$!
+  wait_until grep -q 'aa   | one' "$BATS_TEST_TMPDIR/out"
+  echo | creche stdin "$b"
+  wait_until grep -q 'bbbb | two' "$BATS_TEST_TMPDIR/out"
+  echo | creche stdin "$a"
+  wait "$following"
+  assert_equal "$(sort "$BATS_TEST_TMPDIR/out")" "$(printf 'aa   | one\naa   | partial\nbbbb | two')"
+}
+
+@test "logs -f gives every byte once, though the daemon is killed again and again" {
+  local id following
+
+  id=$(creche run -- sh -c 'for i in $(seq 3000); do echo "line $i"; [ $((i % 300)) != 0 ] || sleep 0.3; done')
+  background logs -f "$id" >"$BATS_TEST_TMPDIR/out" &
+  following=$!
+  wait_until test -s "$BATS_TEST_TMPDIR/out"
+  kill_daemon
+  sleep 0.2
+  kill_daemon
+  wait "$following"
+  assert_equal "$(sha256sum <"$BATS_TEST_TMPDIR/out")" "$(seq -f 'line %g' 3000 | sha256sum)"
+}
+
+@test "run --follow outlives the daemon: output, code and all" {
+  local running status=0
+
+  background run --follow -- \
+    sh -c 'for i in $(seq 20); do echo "$i"; sleep 0.1; done; exit 8' >"$BATS_TEST_TMPDIR/out" &
+  running=$!
+  wait_until test -s "$BATS_TEST_TMPDIR/out"
+  kill_daemon
+  wait "$running" || status=$?
+  assert_equal "$status $(tr '\n' ' ' <"$BATS_TEST_TMPDIR/out")" "8 $(seq -s ' ' 20) "
+}
+
+@test "a join gets its answer from the daemon that follows" {
+  local id joining status=0
+
+  id=$(start_blocked)
+  background join "$id" &
+  joining=$!
+  sleep 0.2
+  kill_daemon
+  release "$id"
+  wait "$joining" || status=$?
+  assert_equal "$status" 5
+}
+
+@test "a start while the daemon is killed happens once, and is answered" {
+  local old starting
+
+  old=$(daemon_pid)
+  kill -STOP "$old"
+  background run -n once -- sleep 1000 >"$BATS_TEST_TMPDIR/id" &
+  starting=$!
+  sleep 0.3
+  kill -KILL "$old"
+  wait "$starting"
+  assert_equal "$(creche ps -q --name once)" "$(<"$BATS_TEST_TMPDIR/id")"
+  creche kill --wait once
+}
+
+@test "events -f goes on after a restart of the daemon, nothing twice and nothing left out" {
+  local following id
+
+  background events -f --type stopped -o jsonl >"$BATS_TEST_TMPDIR/events" &
+  following=$!
+  wait_until events_begun
+  for code in 1 2 3 4; do
+    id=$(creche run -n "ends-$code" -- sh -c "exit $code")
+    creche join "$id" || :
+    [[ $code != 2 ]] || kill_daemon
+  done
+  wait_until ends_seen 4
+  kill "$following"
+  assert_equal "$(jq -r 'select(.name | startswith("ends-")) | .exitcode' "$BATS_TEST_TMPDIR/events" | tr '\n' ' ')" '1 2 3 4 '
+}
+
+# A stream begins with what happens from then on: try until something of ours is in it.
+events_begun() {
+  creche join "$(creche run -n probe true)"
+  [[ -s $BATS_TEST_TMPDIR/events ]]
+}
+
+ends_seen() { # N
+  (($(grep -c '"name":"ends-' "$BATS_TEST_TMPDIR/events") >= $1))
+}
+
+@test "events lists the last ones, in order, and those since one" {
+  local id
+
+  id=$(creche run -n eventful -- sh -c 'exit 7')
+  creche join "$id" || :
+  assert_equal "$(creche events --process "$id" -o jsonl | jq -r .type | tr '\n' ' ')" 'starting started stopped '
+  assert_match "$(creche events | tail -1)" 'stopped +'"$id"' +eventful +7 +exited'
+  assert_equal "$(creche events --since 1 --process "$id" -o jsonl | wc -l)" 3
+  assert_equal "$(creche events -n 1 -o jsonl | wc -l)" 1
+}
+
+@test "when the daemon is gone for good, who waits is told: 125, and why" {
+  local id joining status=0
+
+  start_creche
+  id=$(creche run -- sleep 1000)
+  background join "$id" 2>"$BATS_TEST_TMPDIR/err" &
+  joining=$!
+  sleep 0.2
+  kill_all
+  rm -f "$CRECHE_SOCKET" "$CRECHE_SOCKET.keep"
+  wait "$joining" || status=$?
+  assert_equal "$status" 125
+  assert_match "$(<"$BATS_TEST_TMPDIR/err")" 'no daemon: there is no socket'
+}
