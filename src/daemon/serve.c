@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/killpoint.h"
+#include "base/paths.h"
 #include "base/secret.h"
 #include "daemon/door.h"
 #include "daemon/keys.h"
@@ -208,29 +209,42 @@ static int open_http(struct server *s, struct err *e)
         return http_start(&hc, &s->http, e);
 }
 
+/* "creche", and how it finds our socket where nobody would look for it. */
+static void name_client(const struct server *s, char out[PATH_MAX + 32])
+{
+        char usual[PATH_MAX];
+
+        paths_socket(usual);
+        if (!strcmp(usual, s->config->socket_path))
+                snprintf(out, PATH_MAX + 32, "creche");
+        else
+                snprintf(out, PATH_MAX + 32, "creche --socket %s", s->config->socket_path);
+}
+
 static void print_next_steps(const struct server *s)
 {
-        const char *socket = s->config->socket_path;
+        char creche[PATH_MAX + 32];
 
+        name_client(s, creche);
         fprintf(stderr,
                 "\nCreche is ready. In another terminal:\n\n"
                 "  # start a program, wait for it, see its output\n"
-                "  curl -s --unix-socket %s http://creche/v1/processes \\\n"
-                "       -H 'Content-Type: application/json' -d '{\"argv\": [\"sh\", \"-c\", \"echo hello; "
-                "exit 7\"]}'\n"
-                "  curl -s --unix-socket %s -X POST http://creche/v1/processes/1/join\n"
-                "  curl -s --unix-socket %s http://creche/v1/processes/1/logs\n\n"
+                "  %s run --name hello -- sh -c 'echo hello; exit 7'\n"
+                "  %s join hello\n"
+                "  %s logs hello\n\n"
+                "  # the same by HTTP: /openapi.json has it all\n"
+                "  curl -s --unix-socket %s http://creche/v1/processes/1\n\n"
                 "  # what has run here, in SQL\n"
                 "  sqlite3 %s 'SELECT id, name, pid, daemon, exitcode FROM processes'\n\n",
-                socket, socket, socket, s->config->database);
+                creche, creche, creche, s->config->socket_path, s->config->database);
         if (*s->url)
                 fprintf(stderr,
                         "  # over TCP, with the operator's token\n"
                         "  curl -s%s%s -H \"Authorization: Bearer $(cat %s/token)\" %s/v1/info\n\n"
                         "  # in a browser: a link that signs it in, for one minute\n"
-                        "  curl -s --unix-socket %s -X POST http://creche/v1/sessions | jq -r .url\n\n",
+                        "  %s open\n\n",
                         s->certificate ? " --cacert " : "", s->config->tls_cert, s->config->state_dir, s->url,
-                        socket);
+                        creche);
         fprintf(stderr, "Ctrl-C stops it.\n\n");
 }
 

@@ -13,10 +13,12 @@ session() {
 # Runs the session in one shell; prints it as the README does, with what really comes out.
 replay() {
   shopt -s expand_aliases
+  unset CRECHE_TOKEN CRECHE_URL
+  PATH=$BUILD:$PATH
   while IFS= read -r line; do
     [[ $line == '$ '* ]] || continue
     printf '%s\n' "$line"
-    eval "${line#'$ '}"
+    eval "${line#'$ '}" 2>&1 || :
   done
 }
 
