@@ -182,6 +182,8 @@ static void set_options(struct exchange *x)
         if (!where->url)
                 curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, where->socket);
         curl_easy_setopt(h, CURLOPT_PROXY, "");
+        /* On a connection that it has used before libcurl asks twice by itself. */
+        curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, (long)!x->repeatable);
         curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "cli/json.h"
+#include "cli/text.h"
 
 /* The hints of base/err.h speak HTTP. These are for the command line; a kind without one keeps the other. */
 static const struct {
@@ -146,9 +147,16 @@ int fail_problem(struct fail *f, long status, const char *body, size_t n)
 
 void fail_tell(const struct fail *f)
 {
-        fprintf(stderr, "creche: %s\n", f->err.msg);
+        struct strbuf b = {0};
+
+        /* Both may quote what a server said, and be on a terminal. */
+        strbuf_str(&b, "creche: ");
+        text_escape(&b, f->err.msg, strlen(f->err.msg), false);
         if (*f->hint)
-                fprintf(stderr, "        %s\n", f->hint);
+                strbuf_str(&b, "\n        ");
+        text_escape(&b, f->hint, strlen(f->hint), false);
+        fprintf(stderr, "%s\n", strbuf_text(&b));
+        strbuf_done(&b);
 }
 
 void talk(const char *fmt, ...)

@@ -2,14 +2,13 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "base/fd.h"
 
 static size_t terminal_width(void)
 {
@@ -48,9 +47,26 @@ const char *output_color(const struct output *o, enum color c)
         return o->colored ? sequences[c] : "";
 }
 
+int output_all(int fd, const char *bytes, size_t n)
+{
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+        while (n) {
+                ssize_t w = write(fd, bytes, n);
+
+                if (w < 0 && errno == EAGAIN)
+                        poll(&room, 1, -1);
+                else if (w < 0 && errno != EINTR)
+                        return -1;
+                bytes += w > 0 ? w : 0;
+                n -= w > 0 ? (size_t)w : 0;
+        }
+        return 0;
+}
+
 int output_write(const char *bytes, size_t n, struct fail *f)
 {
-        if (fd_write_all(STDOUT_FILENO, bytes, n) == 0)
+        if (output_all(STDOUT_FILENO, bytes, n) == 0)
                 return 0;
         fail_set(f, ERR_INTERNAL, errno, "writing to stdout");
         return fail_hint(f, "what was asked for is done; look where stdout goes to");

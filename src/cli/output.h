@@ -33,7 +33,10 @@ int output_begin(struct output *o, const char *color, struct fail *f);
 /** The sequence that turns @c on, COLOR_NONE: all off; "" where there are no colours. */
 const char *output_color(const struct output *o, enum color c);
 
-/** Write all. -1: @f says why; one whose reader has left says nothing, but fails. */
+/** Write all to @fd, which may have been made non-blocking by others who have it. 0, or -1 with errno set. */
+int output_all(int fd, const char *bytes, size_t n);
+
+/** Write all to stdout. -1: @f says why; one whose reader has left says nothing, but fails. */
 int output_write(const char *bytes, size_t n, struct fail *f);
 int output_str(const struct strbuf *b, struct fail *f);
 

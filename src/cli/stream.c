@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "cli/output.h"
 #include "cli/text.h"
 
 struct stream_style stream_style(bool follow, int64_t tail, bool raw)
@@ -21,7 +21,7 @@ static int put(struct stream *s, const struct strbuf *b, struct fail *f)
 {
         int fd = s->is_stderr ? STDERR_FILENO : STDOUT_FILENO;
 
-        if (!b->len || fd_write_all(fd, b->s, b->len) == 0)
+        if (!b->len || output_all(fd, b->s, b->len) == 0)
                 return 0;
         fail_set(f, ERR_INTERNAL, errno, "writing to %s", s->is_stderr ? "stderr" : "stdout");
         return fail_hint(f, "'creche logs %" PRId64 "' has it all", s->id);

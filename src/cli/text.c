@@ -4,13 +4,15 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
 #include "base/clock.h"
+
+/* A few centuries: what microseconds can be counted of. */
+#define SECONDS_MAX 1e10
 
 void text_begin(void)
 {
@@ -159,14 +161,12 @@ double text_seconds(const char *s)
         static const double seconds[] = {1, 60, 3600, 86400};
         char *end;
         double v = strtod(s, &end);
-        const char *unit;
+        const char *unit = *end ? strchr(units, *end) : NULL;
 
-        if (!isdigit((unsigned char)*s) || end == s || !isfinite(v))
+        if (!isdigit((unsigned char)*s) || end == s || (*end && (!unit || end[1])))
                 return -1;
-        if (!*end)
-                return v;
-        unit = strchr(units, *end);
-        return unit && !end[1] ? v * seconds[unit - units] : -1;
+        v *= unit ? seconds[unit - units] : 1;
+        return v <= SECONDS_MAX ? v : -1;
 }
 
 void text_quote(struct strbuf *b, const char *s)

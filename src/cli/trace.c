@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/json.h"
 #include "cli/text.h"
@@ -53,7 +54,7 @@ static void add_body(struct strbuf *b, const struct exchange *x)
 void trace(const struct exchange *x)
 {
         const struct connection *where = &x->client->where;
-        struct strbuf b = {0}, url = {0};
+        struct strbuf b = {0}, url = {0}, shown = {0};
 
         strbuf_str(&b, "curl -sS");
         if (x->take)
@@ -72,7 +73,9 @@ void trace(const struct exchange *x)
         strbuf_printf(&url, "%s%s", where->url ?: "http://creche", strbuf_text(&x->target));
         strbuf_char(&b, ' ');
         text_quote(&b, strbuf_text(&url));
-        fprintf(stderr, "+ %s\n", strbuf_text(&b));
+        text_escape(&shown, strbuf_text(&b), b.len, false);
+        fprintf(stderr, "+ %s\n", strbuf_text(isatty(STDERR_FILENO) ? &shown : &b));
+        strbuf_done(&shown);
         strbuf_done(&url);
         strbuf_done(&b);
 }

@@ -86,18 +86,40 @@ load cli
   assert_equal "$status" 5
 }
 
-@test "a start while the daemon is killed happens once, and is answered" {
-  local old starting
+# A socket before the server's, which loses the answer to one connection, the N-th.
+losing() { # N
+  rm -f "$BATS_TEST_TMPDIR/lossy"
+  python3 "$BATS_TEST_DIRNAME/lossy.py" "$BATS_TEST_TMPDIR/lossy" "$CRECHE_SOCKET" "$1" 3>&- &
+  LOSER=$!
+  wait_until test -S "$BATS_TEST_TMPDIR/lossy"
+}
 
-  old=$(daemon_pid)
-  kill -STOP "$old"
-  background run -n once -- sleep 1000 >"$BATS_TEST_TMPDIR/id" &
-  starting=$!
-  sleep 0.3
-  kill -KILL "$old"
-  wait "$starting"
-  assert_equal "$(creche ps -q --name once)" "$(<"$BATS_TEST_TMPDIR/id")"
+@test "a start whose answer is lost is repeated, and happens once" {
+  losing 1
+  creche_status run --socket "$BATS_TEST_TMPDIR/lossy" -n once -- sleep 1000
+  kill "$LOSER"
+  assert_equal "$STATUS $OUT" "0 $(creche ps -q --name once)"
   creche kill --wait once
+}
+
+@test "a signal whose answer is lost is not sent again: 1, and the next step" {
+  local id
+
+  id=$(creche run -n counter -- sh -c 'trap "echo got it" USR1; echo ready; while :; do sleep 0.05; done')
+  wait_until logged "$id" ready
+  # The first connection finds out whom we mean.
+  losing 2
+  creche_status signal USR1 "$id" --socket "$BATS_TEST_TMPDIR/lossy"
+  kill "$LOSER"
+  assert_equal "$STATUS" 1
+  assert_hint 'creche ps'
+  wait_until logged "$id" 'got it'
+  creche terminate --wait "$id"
+  assert_equal "$(creche logs "$id" | grep -c 'got it')" 1
+}
+
+logged() { # ID TEXT
+  [[ $(creche logs "$1") == *"$2"* ]]
 }
 
 @test "events -f goes on after a restart of the daemon, nothing twice and nothing left out" {

@@ -138,6 +138,22 @@ sys.exit(subprocess.run(sys.argv[1:], stdout=w, restore_signals=False).returncod
   assert_equal "$STATUS" 125
 }
 
+@test "a pipe that somebody has made non-blocking gets everything" {
+  local id
+
+  id=$(creche run --shell 'seq 200000')
+  creche join "$id"
+  # shellcheck disable=SC2016
+  assert_equal "$(python3 -c 'import os, subprocess, sys, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+p = subprocess.Popen(sys.argv[1:], stdout=w)
+os.close(w)
+time.sleep(0.2)
+sys.stdout.write(open(r).read())
+sys.exit(p.wait())' "$BUILD/creche" logs "$id" | sha256sum)" "$(seq 200000 | sha256sum)"
+}
+
 @test "closed stdin and stderr do no harm" {
   assert_equal "$(creche ps -q --sort id <&- 2>&- | head -1)" 1
 }

@@ -107,6 +107,7 @@ TEST(seconds_are_read_with_their_units)
         assert_true(text_seconds("5ms") < 0);
         assert_true(text_seconds("inf") < 0);
         assert_true(text_seconds("1e400") < 0);
+        assert_true(text_seconds("1e11") < 0);
 }
 
 TEST(a_quoted_word_is_one_word_of_a_shell)
