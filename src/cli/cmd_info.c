@@ -29,8 +29,12 @@ static void add_counts(struct strbuf *b, json_t *counts)
         const char *state;
         json_t *n;
 
-        json_object_foreach(counts, state, n) if (json_integer_value(n)) strbuf_printf(
-                &line, "%s%" PRId64 " %s", line.len ? ", " : "", (int64_t)json_integer_value(n), state);
+        json_object_foreach(counts, state, n)
+        {
+                if (json_integer_value(n))
+                        strbuf_printf(&line, "%s%" PRId64 " %s", line.len ? ", " : "",
+                                      (int64_t)json_integer_value(n), state);
+        }
         add(b, "processes", line.len ? strbuf_text(&line) : "none");
         strbuf_done(&line);
 }

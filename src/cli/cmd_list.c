@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/json.h"
@@ -50,6 +51,8 @@ int cmd_ps(struct cli *c, const struct args *a, struct fail *f)
         make_query(a, &query);
         rc = select_list(c, strbuf_text(&query), (size_t)max, &all, f);
         strbuf_done(&query);
+        if (rc == 0 && !json_array_size(all) && isatty(STDERR_FILENO))
+                talk("there are none; to start one: creche run -- COMMAND");
         return rc < 0 ? -1 : view_list(c, a, &view_processes, all, f);
 }
 

@@ -13,9 +13,9 @@ enum { OPTION_GROUPS_MAX = 5, OPERANDS_ANY = 1000000 };
 enum command_flags {
         COMMAND_ARGV = 1,   /* its operands are a command line: the first of them ends our options */
         COMMAND_STATUS = 2, /* exits as the child does: failures of ours are EXIT_OURS, whatever their kind */
-        COMMAND_STAYS = 16, /* the same with --wait or --follow */
-        COMMAND_HIDDEN = 4,
-        COMMAND_PASSES = 8, /* takes its arguments as they are */
+        COMMAND_STAYS = 4,  /* the same with --wait or --follow */
+        COMMAND_HIDDEN = 8,
+        COMMAND_PASSES = 16, /* takes its arguments as they are */
 };
 
 struct command {
