@@ -149,13 +149,24 @@ END
   assert_equal "$out" $'terminate\ntwo\\ words\nbash'
 }
 
-@test "the scripts for zsh and fish are read by them" {
-  local shell n=0
+@test "fish completes by it" {
+  local out
 
-  for shell in zsh fish; do
-    command -v "$shell" >/dev/null || continue
-    creche completion "$shell" | "$shell" -n /dev/stdin
-    n=$((n + 1))
-  done
-  ((n)) || skip 'neither zsh nor fish is installed'
+  creche run -n 'fish words' -- true
+  out=$(PATH=$BUILD:$PATH HOME=$BATS_TEST_TMPDIR fish --no-config -c 'creche completion fish | source
+    complete -C "creche termi"; complete -C "creche show fish"' | cut -f1)
+  assert_equal "$out" $'terminate\nfish words'
+}
+
+@test "zsh completes by it" {
+  local out
+
+  creche run -n 'zsh words' -- true
+  # What it would show is printed instead.
+  out=$(PATH=$BUILD:$PATH zsh -f -c 'autoload -Uz compinit; compinit -u -D
+    source <(creche completion zsh)
+    _describe() { print -l -- "${(@P)2%%:*}" }
+    words=(creche termi); CURRENT=2; _creche
+    words=(creche show zsh); CURRENT=3; _creche')
+  assert_equal "$out" $'terminate\nzsh words'
 }
