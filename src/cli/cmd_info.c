@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -134,6 +135,23 @@ static int backup_to(struct cli *c, const char *path, struct fail *f)
         return rc;
 }
 
+/* What is put in the place of a device is none any more. */
+static int check_backup(const struct args *a, const char *path, struct fail *f)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return 0;
+        if (!S_ISREG(st.st_mode)) {
+                fail_usage(f, "%s is no regular file", path);
+                return fail_hint(f, "creche backup - >%s", path);
+        }
+        if (args_has(a, "force"))
+                return 0;
+        fail_set(f, ERR_ALREADY_STARTED, 0, "%s is there already", path);
+        return fail_hint(f, "name another file, or say --force");
+}
+
 int cmd_backup(struct cli *c, const struct args *a, struct fail *f)
 {
         const char *path = a->operands[0];
@@ -144,11 +162,7 @@ int cmd_backup(struct cli *c, const struct args *a, struct fail *f)
                 fail_usage(f, "a database is nothing for a terminal");
                 return fail_hint(f, "creche backup FILE");
         }
-        if (!args_has(a, "force") && access(path, F_OK) == 0) {
-                fail_set(f, ERR_ALREADY_STARTED, 0, "%s is there already", path);
-                return fail_hint(f, "name another file, or say --force");
-        }
-        return backup_to(c, path, f);
+        return check_backup(a, path, f) < 0 ? -1 : backup_to(c, path, f);
 }
 
 /* --------------------------------------------------------------------------------- browsers, and tokens */

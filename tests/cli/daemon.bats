@@ -226,6 +226,18 @@ s.handle_request()' 2>/dev/null 3>&-)
   assert_equal "$(find "$BATS_TEST_TMPDIR" -name '*.part')" ''
 }
 
+@test "backup puts nothing in the place of a device, a FIFO or a folder" {
+  local file=$BATS_TEST_TMPDIR/fifo
+
+  mkfifo "$file"
+  creche_status backup --force "$file"
+  assert_equal "$STATUS" 2
+  assert_hint "creche backup - >$file"
+  [[ -p $file ]]
+  creche_status backup --force "$BATS_TEST_TMPDIR"
+  assert_equal "$STATUS" 2
+}
+
 @test "open prints a link that signs in, once" {
   local url
 
