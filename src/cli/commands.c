@@ -42,7 +42,8 @@ const struct command commands[] = {
                      "  creche run --name web -e PORT=80 -- ./server --verbose\n"
                      "  creche run --follow -- make test         # its output and its exit code are ours\n"
                      "  creche run --follow --stdin - -- sort <names\n"
-                     "  creche run --shell 'make 2>&1 | tail'    # only so there is a shell\n",
+                     "  creche run --shell 'make 2>&1 | tail'    # only so there is a shell\n"
+                     "  creche run --target resize -k width=800  # what an admin has put under this name\n",
          .text = "The first word that is no option begins the command line, which is passed as it is. With\n"
                  "--wait and --follow, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the "
                  "child,\n"

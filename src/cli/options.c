@@ -139,7 +139,8 @@ static int check_operands(const struct args *a, struct fail *f)
                 return 0;
         if (a->operands_n > command->max)
                 fail_usage(f, "'%s' is too much for 'creche %s'", a->operands[command->max], command->name);
-        else if (a->operands_n < command->min)
+        /* A named target is a program by itself. */
+        else if (a->operands_n < command->min && !args_has(a, "target"))
                 fail_usage(f, "'creche %s' needs %s", command->name, command->arguments);
         else
                 return 0;

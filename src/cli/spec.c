@@ -32,6 +32,7 @@ enum kind {
         KIND_SECRET,
         KIND_LABELS,
         KIND_RLIMITS,
+        KIND_KWARGS,
         KIND_STDIN,
         KIND_STDIN_TEXT,
         KIND_SIGNAL,
@@ -40,6 +41,10 @@ enum kind {
 static const struct option_spec spec_options[] = {
         OPTION("name", 'n', "NAME", "what it is called; need not be unique", .member = "name",
                .kind = KIND_TEXT),
+        OPTION("target", 'T', "NAME", "what an admin has put under this name; the arguments are its values",
+               .member = "target", .kind = KIND_TEXT),
+        OPTION("kwarg", 'k', "NAME=VALUE", "a value of the target, by its name", .member = "kwargs",
+               .kind = KIND_KWARGS),
         OPTION("env", 'e', "NAME[=VALUE]", "put into its environment; without '=': the value is ours",
                .member = "env", .kind = KIND_ENV),
         OPTION("secret", 0, "NAME[=FILE]", "the same, never stored: the value is ours, or in FILE",
@@ -85,7 +90,8 @@ const struct option_group options_spec = {"What it is started with", spec_option
 
 static bool is_object(int kind)
 {
-        return kind == KIND_ENV || kind == KIND_SECRET || kind == KIND_LABELS || kind == KIND_RLIMITS;
+        return kind == KIND_ENV || kind == KIND_SECRET || kind == KIND_LABELS || kind == KIND_RLIMITS ||
+               kind == KIND_KWARGS;
 }
 
 static int refuse_value(const struct option_spec *s, const char *value, struct fail *f)
@@ -144,7 +150,7 @@ static int add_secret(const struct option_spec *s, const char *pair, struct strb
         return 0;
 }
 
-static int add_label(const struct option_spec *s, const char *pair, struct strbuf *b, struct fail *f)
+static int add_pair(const struct option_spec *s, const char *pair, struct strbuf *b, struct fail *f)
 {
         const char *value = strchr(pair, '=');
 
@@ -261,7 +267,8 @@ static int add_value(const struct option_spec *s, const char *value, struct strb
         case KIND_ACCOUNT: add_account(value, b); return 0;
         case KIND_ENV: return add_env(s, value, b, f);
         case KIND_SECRET: return add_secret(s, value, b, f);
-        case KIND_LABELS: return add_label(s, value, b, f);
+        case KIND_KWARGS:
+        case KIND_LABELS: return add_pair(s, value, b, f);
         case KIND_RLIMITS: return add_rlimit(s, value, b, f);
         case KIND_STDIN: strbuf_json_str(b, strcmp(value, "-") ? value : "pipe"); return 0;
         case KIND_SIGNAL: return add_signal(value, b, f);
@@ -308,10 +315,10 @@ static int add_member(const struct args *a, const struct option_spec *s, struct 
         return is_object(s->kind) ? add_object(a, s, b, f) : add_value(s, args_get(a, s->name), b, f);
 }
 
-/* sh -c is the one shell there is. */
+/* The program and its arguments, or the values of a target. sh -c is the one shell there is. */
 static int add_argv(const struct args *a, struct strbuf *b, struct fail *f)
 {
-        strbuf_str(b, "{\"argv\":[");
+        strbuf_str(b, args_has(a, "target") ? "{\"args\":[" : "{\"argv\":[");
         if (args_has(a, "shell")) {
                 if (a->operands_n != 1) {
                         fail_usage(f, "--shell takes one argument, the command as a shell reads it");
@@ -334,7 +341,7 @@ static void add_directory(const struct cli *c, const struct args *a, struct strb
         char here[PATH_MAX];
         struct stat st;
 
-        if (args_has(a, "cwd") || args_has(a, "user") || c->client.where.url ||
+        if (args_has(a, "target") || args_has(a, "cwd") || args_has(a, "user") || c->client.where.url ||
             stat(c->client.where.socket, &st) < 0 || st.st_uid != geteuid() || !getcwd(here, sizeof(here)) ||
             *here != '/' || !utf8_is_valid(here, strlen(here)))
                 return;
@@ -354,7 +361,8 @@ int spec_write(const struct cli *c, const struct args *a, bool start, struct str
 {
         body->secret = true;
         if (check_exclusive(a, "stdin", "stdin-text", f) < 0 ||
-            check_exclusive(a, "daemon", "no-daemon", f) < 0 || add_argv(a, body, f) < 0)
+            check_exclusive(a, "daemon", "no-daemon", f) < 0 ||
+            check_exclusive(a, "target", "shell", f) < 0 || add_argv(a, body, f) < 0)
                 return -1;
         for (const struct option_spec *s = spec_options; s->name; s++)
                 if (args_has(a, s->name) && add_member(a, s, body, f) < 0)

@@ -39,16 +39,31 @@ load cli
 @test "each member of the request has an option, and each option is one of its members" {
   local asked members
 
-  # argv is what stands behind; start is what `create` is for.
+  # argv, or args of a target, is what stands behind; start is what `create` is for.
   members=$(jq -r '.components.schemas.CreateProcessRequest.properties | keys[]' "$BATS_TEST_DIRNAME/../../api/openapi.json" |
-    grep -vx -e start -e argv)
+    grep -vx -e start -e argv -e args)
   creche_status create -v --name n -e A=1 --secret HOME --cwd / --label k=v --user 0 --group 0 --stdin pipe --stdout log \
     --stderr log --timeout 9m --grace 2 --daemon --on-parent-death term --rlimit nofile=64:128 --nice 3 --umask 027 \
-    --start-method fork --identity 99999 --allow-new-privs -- true
+    --start-method fork --identity 99999 --allow-new-privs --target t --kwarg k=v -- true
   asked=$(sed -n "s/^+ .* -d '\(.*\)' .*/\1/p" <<<"$ERR")
-  assert_equal "$(jq -r 'del(.start, .argv) | keys[]' <<<"$asked")" "$members"
+  assert_equal "$(jq -r 'del(.start, .args) | keys[]' <<<"$asked")" "$members"
   assert_equal "$(jq -c '[.timeout, .rlimits.nofile, .on_parent_death, .user, .nice, .umask]' <<<"$asked")" \
     '[540,[64,128],"SIGTERM",0,3,"027"]'
+}
+
+@test "a target is run by its name, with values in order or by name" {
+  api PUT /v1/targets/greet '{"argv": ["echo", "{greeting} {who}!"], "cwd": "/",
+    "placeholders": [{"name": "who", "pattern": "[A-Za-z ]+"}, {"name": "greeting", "pattern": "[A-Z][a-z]+", "default": "Hello"}]}' \
+    >/dev/null
+  assert_equal "$(creche run --follow --target greet 'big world')" 'Hello big world!'
+  assert_equal "$(creche run --follow -T greet -k greeting=Hi -k who=you)" 'Hi you!'
+  creche_status run --target greet 'a; b'
+  assert_equal "$STATUS" 2
+  assert_match "$ERR" 'does not match the pattern'
+  creche_status run --target greet --shell 'echo a'
+  assert_equal "$STATUS" 2
+  creche_status run
+  assert_equal "$STATUS" 2
 }
 
 @test "what is asked for at a start is what the process gets" {
