@@ -96,6 +96,7 @@ SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
 CRASH_AID := $(addprefix $(BUILD)/tests/crash/,forbid witness clock_shim.so)
+BENCH_AID := $(addprefix $(BUILD)/tests/bench/,nothing waits spawn load constant)
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
@@ -114,7 +115,7 @@ OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_PO
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
-	$(FUZZERS) $(CRASH_AID)
+	$(FUZZERS) $(CRASH_AID) $(BENCH_AID)
 
 # ------------------------------------------------------------------------------------------ targets
 
@@ -199,6 +200,11 @@ torture: ## the storms of make check a hundred times, and a soak of 8 hours; HOU
 	@TORTURE=1 BUILD='$(abspath $(BUILD))' bats --filter flood tests/crash/disk.bats
 	@tests/crash/torture.py --build '$(BUILD)' $(if $(HOURS),--hours $(HOURS))
 
+bench: ## how fast it is, as ratios to yardsticks: BENCH='start_join_64 --rounds 3' for less than all
+	@.ci/deps check
+	@$(MAKE) --no-print-directory $(JOBS) all tests
+	@tests/bench/bench.py --build '$(BUILD)' --json '$(BUILD)/bench.json' $(BENCH)
+
 mutants: ## plant harm into copies of the source and see the tests notice
 	@.ci/deps check
 	@$(MAKE) --no-print-directory $(JOBS) all tests
@@ -216,9 +222,9 @@ clean: ## remove what was built
 	rm -rf build
 
 .PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
-	test-crash model fuzz fuzzers coverage mutants torture schema deps clean FORCE
+	test-crash model fuzz fuzzers coverage mutants torture bench schema deps clean FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash)
+SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash bench)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules
@@ -315,6 +321,21 @@ $(CRASH_AID): $(BUILD)/tests/crash/%: $(BUILD)/flags
 	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) $(AID_FLAGS) -o $@ $(filter %.c,$^)
 
 $(foreach aid,$(CRASH_AID),$(eval $(aid): $(patsubst $(BUILD)/%,%,$(basename $(aid))).c))
+
+# Yardsticks, and the loader: neither may cost more than it must.
+$(BUILD)/tests/bench/nothing: AID_FLAGS = -static -nostdlib -fno-stack-protector
+$(BUILD)/tests/bench/waits: AID_FLAGS = -static -nostdlib -fno-stack-protector -DWAITS
+$(BUILD)/tests/bench/spawn: AID_FLAGS = -pthread
+$(BUILD)/tests/bench/constant: AID_FLAGS = -lmicrohttpd
+
+$(BENCH_AID): $(BUILD)/tests/bench/%: $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -o $@ $(filter %.c,$^) $(AID_FLAGS)
+
+$(BUILD)/tests/bench/nothing $(BUILD)/tests/bench/waits: tests/bench/nothing.c
+$(BUILD)/tests/bench/spawn: tests/bench/spawn.c tests/bench/bench.h
+$(BUILD)/tests/bench/constant: tests/bench/constant.c tests/bench/bench.h
+$(BUILD)/tests/bench/load: tests/bench/load.c tests/bench/http.c tests/bench/http.h tests/bench/bench.h
 
 # Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
 WRAP_ALL = -Wl,--wrap=pthread_create $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
