@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
-#include "daemon/kernel.h"
+#include "base/kernel.h"
 #include "daemon/oom.h"
 #include "daemon/privileges.h"
 #include "daemon/serve.h"

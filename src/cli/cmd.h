@@ -41,6 +41,8 @@ int cmd_open(struct cli *c, const struct args *a, struct fail *f);
 int cmd_token_mint(struct cli *c, const struct args *a, struct fail *f);
 int cmd_token_list(struct cli *c, const struct args *a, struct fail *f);
 int cmd_token_revoke(struct cli *c, const struct args *a, struct fail *f);
+/* cmd_doctor.c */
+int cmd_doctor(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_sql.c */
 int cmd_sql(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_serve.c */

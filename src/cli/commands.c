@@ -247,6 +247,16 @@ const struct command commands[] = {
                      "  creche info -o json | jq .limits\n",
          .groups = {GROUP(OPT_JSON)},
          .run = cmd_info},
+        {.name = "doctor",
+         .arguments = "",
+         .summary = "look whether all is well, and say what to do where it is not",
+         .examples = "  creche doctor                            # exit code 1: something is broken\n"
+                     "  creche doctor -o json | jq '.checks[] | select(.finding != \"ok\")'\n",
+         .text = "It looks at the socket, the rights of what lies in the state directory, the database, the\n"
+                 "disk, the limits, the kernel and the clock; with a daemon and without. A warning is no\n"
+                 "failure: the exit code stays 0.",
+         .groups = {GROUP(OPT_JSON)},
+         .run = cmd_doctor},
         {.name = "token mint",
          .arguments = "NAME --scope SCOPE,...",
          .summary = "make a token; it is printed, once",
