@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "cli/progress.h"
 #include "cli/trace.h"
 
 enum {
@@ -384,10 +385,11 @@ void client_turn(struct client *c, int timeout_ms)
 {
         int running;
 
-        timeout_ms = start_due(c, timeout_ms);
+        timeout_ms = progress_nap_ms(start_due(c, timeout_ms));
         curl_multi_perform(c->multi, &running);
         if (!take_finished(c))
                 poll_all(c, timeout_ms);
+        progress_draw();
 }
 
 int client_ask(struct client *c, struct exchange *x, struct fail *f)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* stop, upgrade: signals to creche-init, and waiting until it is as was wanted. */
 #include "cli/cmd.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +14,10 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "cli/select.h"
 
-enum { SHOWN = 5, LOOK_MS = 50, UPGRADE_S = 60 };
+enum { SHOWN = 5, LOOK_MS = 50, TURN_MS = 1000, LIST_MAX = 1000, UPGRADE_S = 60 };
 
 /* The main process of the daemon that answers us. */
 struct main_process {
@@ -107,14 +108,63 @@ static int end_all(struct cli *c, const json_t *waited, const char *operation, s
         return 0;
 }
 
-static int wait_for_end(const struct main_process *m, double timeout, struct fail *f)
-{
-        struct pollfd p = {.fd = m->pidfd, .events = POLLIN};
-        int ms = timeout < 0 ? -1 : timeout > 1e6 ? 1000000000 : (int)(timeout * 1000);
+/* A daemon that is stopping. */
+struct stopping {
+        struct cli *c;
+        bool ended;
+        struct exchange look; /* who is left */
+        bool looking;
+        int64_t look_at_us;
+        size_t waited;
+};
 
-        while (poll(&p, 1, ms) < 0 && errno == EINTR)
-                ;
-        if (p.revents)
+static void on_end(void *arg)
+{
+        struct stopping *s = arg;
+
+        s->ended = true;
+        s->c->client.watches[0].off = true;
+}
+
+/* How many have ended: once a second, if somebody looks at it. It answers as long as it can: once is enough. */
+static void look(struct stopping *s)
+{
+        CLEANUP(json_putp) json_t *page = NULL;
+        struct fail f;
+
+        if (s->looking && s->look.done) {
+                if (!s->look.failed && exchange_json(&s->look, &page, &f) == 0)
+                        progress_set(s->waited - json_array_size(json_object_get(page, "processes")));
+                exchange_done(&s->look);
+                s->looking = false;
+        }
+        if (s->looking || !progress_is_on() || clock_mono_us() < s->look_at_us)
+                return;
+        exchange_init(&s->look, "GET", "/v1/processes?state=starting,started&daemon=0&limit=1000");
+        client_send(&s->c->client, &s->look);
+        s->looking = true;
+        s->look_at_us = clock_mono_us() + CLOCK_US_PER_S;
+}
+
+static int wait_for_end(struct cli *c, const struct main_process *m, size_t waited, double timeout,
+                        struct fail *f)
+{
+        struct stopping s = {.c = c, .waited = waited};
+        int64_t until = clock_mono_us() + (int64_t)(timeout * CLOCK_US_PER_S), left = LOOK_MS;
+
+        c->client.watches[0] = (struct watch){.fd = m->pidfd, .ready = on_end, .arg = &s};
+        while (!s.ended && left > 0) {
+                if (waited && waited <= LIST_MAX)
+                        look(&s);
+                if (timeout >= 0)
+                        left = (until - clock_mono_us()) / 1000;
+                client_turn(&c->client,
+                            timeout >= 0 && left < TURN_MS ? (int)(left > 0 ? left : 0) : TURN_MS);
+        }
+        c->client.watches[0].fd = -1;
+        if (s.looking)
+                exchange_done(&s.look);
+        if (s.ended)
                 return 0;
         fail_set(f, ERR_TIMEOUT, 0, "the daemon has not stopped yet: it waits for its processes");
         f->status = EXIT_TIMED_OUT;
@@ -126,13 +176,17 @@ static int stop(struct cli *c, const struct args *a, const struct main_process *
         CLEANUP(json_putp) json_t *waited = NULL;
         const char *operation = args_has(a, "kill") ? "kill" : args_has(a, "terminate") ? "terminate" : NULL;
         double timeout = -1;
+        int rc;
 
         if (args_seconds(a, "timeout", &timeout, f) < 0 || list_waited(c, &waited, f) < 0 ||
             (operation && end_all(c, waited, operation, f) < 0) || main_signal(m, SIGTERM, f) < 0)
                 return -1;
         if (!operation && json_array_size(waited))
                 tell_waited(waited);
-        return wait_for_end(m, timeout, f);
+        progress_begin(a, a->command->past, json_array_size(waited));
+        rc = wait_for_end(c, m, json_array_size(waited), timeout, f);
+        progress_end();
+        return rc;
 }
 
 int cmd_stop(struct cli *c, const struct args *a, struct fail *f)

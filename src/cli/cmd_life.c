@@ -33,7 +33,7 @@ static int start(struct cli *c, const struct args *a, const json_t *process, str
 
 int cmd_start(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, start, f);
+        return select_each(c, a, start, NULL, f);
 }
 
 static int close_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
@@ -44,7 +44,7 @@ static int close_one(struct cli *c, const struct args *a, const json_t *process,
 
 int cmd_close(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, close_one, f);
+        return select_each(c, a, close_one, NULL, f);
 }
 
 static int forget(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
@@ -55,7 +55,7 @@ static int forget(struct cli *c, const struct args *a, const json_t *process, st
 
 int cmd_rm(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, forget, f);
+        return select_each(c, a, forget, NULL, f);
 }
 
 int cmd_rename(struct cli *c, const struct args *a, struct fail *f)

@@ -30,9 +30,9 @@ static int send_signal(struct cli *c, const struct args *a, const json_t *proces
         return rc;
 }
 
-/* Until they have ended. */
-static int wait_for_end(struct cli *c, const json_t *process, struct fail *f)
+static int wait_for_end(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
 {
+        (void)a;
         for (;;) {
                 CLEANUP(json_putp) json_t *now = NULL;
 
@@ -44,40 +44,25 @@ static int wait_for_end(struct cli *c, const json_t *process, struct fail *f)
         }
 }
 
-static int signal_and_wait(struct cli *c, const struct args *a, const json_t *process, const char *operation,
-                           const char *signal, struct fail *f)
+/* All of them are told before any is waited for. */
+static int signal_each(struct cli *c, const struct args *a, select_act *one, struct fail *f)
 {
-        if (send_signal(c, a, process, operation, signal, f) < 0)
-                return -1;
-        return args_has(a, "wait") ? wait_for_end(c, process, f) : 0;
+        return select_each(c, a, one, args_has(a, "wait") ? wait_for_end : NULL, f);
 }
 
 static int terminate(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
 {
-        return signal_and_wait(c, a, process, "terminate", NULL, f);
-}
-
-/* As docker's: it returns when they have ended. */
-static int stop_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
-{
-        if (send_signal(c, a, process, args_has(a, "kill") ? "kill" : "terminate", NULL, f) < 0)
-                return -1;
-        return wait_for_end(c, process, f);
-}
-
-int cmd_stop_processes(struct cli *c, const struct args *a, struct fail *f)
-{
-        return select_each(c, a, stop_one, f);
+        return send_signal(c, a, process, "terminate", NULL, f);
 }
 
 static int kill_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
 {
-        return signal_and_wait(c, a, process, "kill", NULL, f);
+        return send_signal(c, a, process, "kill", NULL, f);
 }
 
 static int interrupt(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
 {
-        return signal_and_wait(c, a, process, "interrupt", NULL, f);
+        return send_signal(c, a, process, "interrupt", NULL, f);
 }
 
 static int signal_one(struct cli *c, const struct args *a, const json_t *process, struct fail *f)
@@ -86,22 +71,28 @@ static int signal_one(struct cli *c, const struct args *a, const json_t *process
 
         if (signals_parse(args_get(a, "signal"), name, f) < 0)
                 return -1;
-        return signal_and_wait(c, a, process, "signal", name, f);
+        return send_signal(c, a, process, "signal", name, f);
+}
+
+/* As docker's: it returns when they have ended. */
+int cmd_stop_processes(struct cli *c, const struct args *a, struct fail *f)
+{
+        return select_each(c, a, args_has(a, "kill") ? kill_one : terminate, wait_for_end, f);
 }
 
 int cmd_terminate(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, terminate, f);
+        return signal_each(c, a, terminate, f);
 }
 
 int cmd_kill(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, args_has(a, "signal") ? signal_one : kill_one, f);
+        return signal_each(c, a, args_has(a, "signal") ? signal_one : kill_one, f);
 }
 
 int cmd_interrupt(struct cli *c, const struct args *a, struct fail *f)
 {
-        return select_each(c, a, interrupt, f);
+        return signal_each(c, a, interrupt, f);
 }
 
 /* The first operand says which. */
@@ -111,7 +102,7 @@ static int signal_first(struct cli *c, const struct args *a, const json_t *proce
 
         if (signals_parse(a->operands[-1], name, f) < 0)
                 return -1;
-        return signal_and_wait(c, a, process, "signal", name, f);
+        return send_signal(c, a, process, "signal", name, f);
 }
 
 int cmd_signal(struct cli *c, const struct args *a, struct fail *f)
@@ -123,5 +114,5 @@ int cmd_signal(struct cli *c, const struct args *a, struct fail *f)
                 return -1;
         rest.operands++;
         rest.operands_n--;
-        return select_each(c, &rest, signal_first, f);
+        return signal_each(c, &rest, signal_first, f);
 }

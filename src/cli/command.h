@@ -23,6 +23,7 @@ struct command {
         const char *aliases; /* words; NULL: none */
         const char *arguments;
         const char *summary;
+        const char *past;     /* what has happened to those that it was done with; NULL: nothing */
         const char *examples; /* lines */
         const char *text;     /* more to know; NULL: nothing */
         const struct option_group *groups[OPTION_GROUPS_MAX];

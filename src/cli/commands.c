@@ -24,8 +24,9 @@
 #define RUNNING    "&state=starting,started"
 #define PROCESS(m) .arguments = m, .completes = COMPLETES_PROCESS
 
-#define OPT_TREE OPTION("tree", 0, NULL, "to all of its descendants, though it has ended itself")
-#define OPT_WAIT OPTION("wait", 'w', NULL, "return when they have ended")
+#define OPT_TREE  OPTION("tree", 0, NULL, "to all of its descendants, though it has ended itself")
+#define OPT_WAIT  OPTION("wait", 'w', NULL, "return when they have ended")
+#define OPT_QUIET OPTION("quiet", 'q', NULL, "do not show on the terminal how far it has got")
 #define OPT_SHELL                                                                                            \
         OPTION("shell", 0, NULL, "the one argument is for /bin/sh -c; without this no shell is involved")
 #define OPT_KEY OPTION("idempotency-key", 0, "KEY", "with the same key it is the same process, however often")
@@ -73,6 +74,7 @@ const struct command commands[] = {
         {.name = "start",
          PROCESS("PROCESS..."),
          .summary = "start what 'create' has registered",
+         .past = "started",
          .examples = "  creche start job                         # prints the id\n"
                      "  creche start -l batch=7\n",
          .groups = {&options_select},
@@ -83,6 +85,7 @@ const struct command commands[] = {
          .aliases = "wait",
          PROCESS("PROCESS..."),
          .summary = "wait for their end; exit with the code of the child",
+         .past = "joined",
          .examples = "  creche join web; echo $?\n"
                      "  creche join --timeout 10s web db         # 124: one of them runs still\n"
                      "  creche join -l batch=7 -o json\n",
@@ -170,19 +173,21 @@ const struct command commands[] = {
         {.name = "terminate",
          PROCESS("PROCESS..."),
          .summary = "send SIGTERM",
+         .past = "terminated",
          .examples = "  creche terminate web\n"
                      "  creche terminate --wait 'worker-*'       # returns when they have ended\n",
-         .groups = {GROUP(OPT_TREE, OPT_WAIT), &options_select},
+         .groups = {GROUP(OPT_TREE, OPT_WAIT, OPT_QUIET), &options_select},
          .max = OPERANDS_ANY,
          .states = RUNNING,
          .run = cmd_terminate},
         {.name = "kill",
          PROCESS("PROCESS..."),
          .summary = "send SIGKILL",
+         .past = "killed",
          .examples = "  creche kill web\n"
                      "  creche kill --tree web                   # and all that it has started\n"
                      "  creche kill -s HUP web\n",
-         .groups = {GROUP(OPTION("signal", 's', "SIGNAL", "this one instead"), OPT_TREE, OPT_WAIT),
+         .groups = {GROUP(OPTION("signal", 's', "SIGNAL", "this one instead"), OPT_TREE, OPT_WAIT, OPT_QUIET),
                     &options_select},
          .max = OPERANDS_ANY,
          .states = RUNNING,
@@ -190,17 +195,19 @@ const struct command commands[] = {
         {.name = "interrupt",
          PROCESS("PROCESS..."),
          .summary = "send SIGINT",
+         .past = "interrupted",
          .examples = "  creche interrupt web\n",
-         .groups = {GROUP(OPT_TREE, OPT_WAIT), &options_select},
+         .groups = {GROUP(OPT_TREE, OPT_WAIT, OPT_QUIET), &options_select},
          .max = OPERANDS_ANY,
          .states = RUNNING,
          .run = cmd_interrupt},
         {.name = "signal",
          PROCESS("SIGNAL PROCESS..."),
          .summary = "send any signal",
+         .past = "signalled",
          .examples = "  creche signal HUP web\n"
                      "  creche signal USR1 -l app=web\n",
-         .groups = {GROUP(OPT_TREE, OPT_WAIT), &options_select},
+         .groups = {GROUP(OPT_TREE, OPT_WAIT, OPT_QUIET), &options_select},
          .min = 1,
          .max = OPERANDS_ANY,
          .states = RUNNING,
@@ -219,6 +226,7 @@ const struct command commands[] = {
         {.name = "close",
          PROCESS("PROCESS..."),
          .summary = "release: it stays as history",
+         .past = "closed",
          .examples = "  creche close web\n",
          .groups = {&options_select},
          .max = OPERANDS_ANY,
@@ -227,6 +235,7 @@ const struct command commands[] = {
          .aliases = "remove forget",
          PROCESS("PROCESS..."),
          .summary = "forget: the record and the output",
+         .past = "removed",
          .examples = "  creche rm web\n"
                      "  creche rm $(creche ps -q --state stopped,failed)\n",
          .groups = {&options_select},
@@ -325,11 +334,13 @@ const struct command commands[] = {
         {.name = "stop",
          PROCESS("[PROCESS...]"),
          .summary = "stop the daemon, in good order; with names: those processes",
+         .past = "ended",
          .examples = "  creche stop                              # waits for what is not daemonic\n"
                      "  creche stop --terminate                  # terminates that, too\n"
                      "  creche stop web                          # terminate --wait\n",
          .groups = {GROUP(OPTION("terminate", 0, NULL, "terminate all processes first"),
-                          OPTION("kill", 0, NULL, "kill instead of terminating"), OPT_UNTIL, OPT_TREE),
+                          OPTION("kill", 0, NULL, "kill instead of terminating"), OPT_UNTIL, OPT_TREE,
+                          OPT_QUIET),
                     &options_select},
          .max = OPERANDS_ANY,
          .states = RUNNING,

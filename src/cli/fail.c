@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "cli/text.h"
 
 /* The hints of base/err.h speak HTTP. These are for the command line; a kind without one keeps the other. */
@@ -149,6 +150,7 @@ void fail_tell(const struct fail *f)
 {
         struct strbuf b = {0};
 
+        progress_hide();
         /* Both may quote what a server said, and be on a terminal. */
         strbuf_str(&b, "creche: ");
         text_escape(&b, f->err.msg, strlen(f->err.msg), false);
@@ -167,5 +169,6 @@ void talk(const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(line, sizeof(line), fmt, ap);
         va_end(ap);
+        progress_hide();
         fprintf(stderr, "creche: %s\n", line);
 }

@@ -175,7 +175,7 @@ void args_done(struct args *a)
         free(a->given);
 }
 
-static bool is_declared(const struct args *a, const char *name)
+bool args_takes(const struct args *a, const char *name)
 {
         const struct option_group *group;
 
@@ -202,7 +202,7 @@ const char *args_get(const struct args *a, const char *name)
         const char *value = NULL, *next;
         size_t at = 0;
 
-        assert(is_declared(a, name));
+        assert(args_takes(a, name));
         while ((next = args_next(a, name, &at)))
                 value = next;
         return value;

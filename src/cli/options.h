@@ -71,6 +71,9 @@ void args_done(struct args *a);
 
 bool args_has(const struct args *a, const char *name);
 
+/** Whether the command declares the option. */
+bool args_takes(const struct args *a, const char *name);
+
 /** The value that was given last; NULL: none. */
 const char *args_get(const struct args *a, const char *name);
 

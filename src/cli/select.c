@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
@@ -315,22 +316,42 @@ int select_all(struct cli *c, const struct args *a, json_t **out, struct fail *f
         return 0;
 }
 
-int select_each(struct cli *c, const struct args *a,
-                int (*one)(struct cli *c, const struct args *a, const json_t *process, struct fail *f),
+/* Do @act with each of @all; *@status: of the first failure. Those that it was done with into *@out. */
+static int each(struct cli *c, const struct args *a, json_t *all, select_act *act, json_t **out, int *status,
                 struct fail *f)
 {
-        CLEANUP(json_putp) json_t *all = NULL;
-        int status = 0;
+        CLEANUP(json_putp) json_t *done = json_array();
 
-        if (select_all(c, a, &all, f) < 0)
-                return -1;
         for (size_t i = 0; i < json_array_size(all); i++) {
-                if (one(c, a, json_array_get(all, i), f) == 0)
+                progress_set(i);
+                if (act(c, a, json_array_get(all, i), f) == 0) {
+                        json_array_append(done, json_array_get(all, i));
                         continue;
+                }
                 if (json_array_size(all) == 1 || f->status == EXIT_NO_DAEMON)
                         return -1;
                 fail_tell(f);
-                status = status ?: f->status;
+                *status = *status ?: f->status;
         }
-        return status;
+        *out = TAKE_PTR(done);
+        return 0;
+}
+
+int select_each(struct cli *c, const struct args *a, select_act *one, select_act *after, struct fail *f)
+{
+        CLEANUP(json_putp) json_t *all = NULL;
+        CLEANUP(json_putp) json_t *done = NULL;
+        CLEANUP(json_putp) json_t *ended = NULL;
+        int status = 0, rc;
+
+        if (select_all(c, a, &all, f) < 0)
+                return -1;
+        progress_begin(a, a->command->past, json_array_size(all));
+        rc = each(c, a, all, one, &done, &status, f);
+        if (rc == 0 && after) {
+                progress_begin(a, "ended", json_array_size(done));
+                rc = each(c, a, done, after, &ended, &status, f);
+        }
+        progress_end();
+        return rc < 0 ? -1 : status;
 }

@@ -32,11 +32,11 @@ int select_all(struct cli *c, const struct args *a, json_t **out, struct fail *f
 /** The one that @word stands for. @states: "", or "&state=...". */
 int select_one(struct cli *c, const char *word, const char *states, json_t **out, struct fail *f);
 
-/** Do @one with each that is selected. What fails is told, and the others are done all the same. Returns the status: 0,
- * or that of the first failure. */
-int select_each(struct cli *c, const struct args *a,
-                int (*one)(struct cli *c, const struct args *a, const json_t *process, struct fail *f),
-                struct fail *f);
+typedef int select_act(struct cli *c, const struct args *a, const json_t *process, struct fail *f);
+
+/** Do @one with each that is selected, and then @after (NULL: nothing) with each that it was done with. What fails is
+ * told, and the others are done all the same. Returns the status: 0, or that of the first failure. */
+int select_each(struct cli *c, const struct args *a, select_act *one, select_act *after, struct fail *f);
 
 /** "hello (17)" */
 void select_name(const json_t *process, struct strbuf *out);
