@@ -248,12 +248,17 @@ static void ask_again(struct exchange *x, const char *why)
 
         if (!x->silent_since_us)
                 x->silent_since_us = now;
-        if (!x->told && (x->client->verbose || now - x->silent_since_us > TELL_US)) {
+        if (!x->told && !x->client->silent && (x->client->verbose || now - x->silent_since_us > TELL_US)) {
                 x->told = true;
                 talk("the daemon does not answer yet (%s); trying again", why);
         }
         x->again_at_us = now + pause_us(x);
         x->tries++;
+}
+
+bool exchange_is_waiting(const struct exchange *x)
+{
+        return !x->done && x->silent_since_us;
 }
 
 static bool may_repeat(const struct exchange *x)

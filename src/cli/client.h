@@ -34,6 +34,7 @@ struct client {
         struct connection where;
         CURLM *multi;
         bool verbose;
+        bool silent;  /* nothing is said of a daemon that does not answer: exchange_is_waiting() does */
         bool reached; /* there has been a daemon: when it is missing, it may be on its way */
         struct list exchanges;
         struct watch watches[WATCHES_MAX];
@@ -86,6 +87,8 @@ void client_send(struct client *c, struct exchange *x);
 void client_turn(struct client *c, int timeout_ms);
 /** Send it and wait for the answer. Returns 0, or -1 with @f set. */
 int client_ask(struct client *c, struct exchange *x, struct fail *f);
+/** Whether the daemon does not answer @x now, so that it is to be sent again. */
+bool exchange_is_waiting(const struct exchange *x);
 /** It has something to give again. */
 void client_unpause(struct exchange *x);
 

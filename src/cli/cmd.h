@@ -18,6 +18,8 @@ int cmd_wait_any(struct cli *c, const struct args *a, struct fail *f);
 int cmd_ps(struct cli *c, const struct args *a, struct fail *f);
 int cmd_active(struct cli *c, const struct args *a, struct fail *f);
 int cmd_show(struct cli *c, const struct args *a, struct fail *f);
+/* cmd_top.c */
+int cmd_top(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_logs.c */
 int cmd_logs(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_events.c */

@@ -9,17 +9,15 @@
 #include "base/cleanup.h"
 #include "cli/json.h"
 #include "cli/select.h"
+#include "cli/sse.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
 enum { PAGE = 1000, SHOWN = 50 };
 
 struct follow {
-        struct exchange x;
         struct cli *c;
         const struct args *a;
-        struct strbuf held; /* of a line that is not complete */
-        bool has_data, header;
 };
 
 /* --process and --type, for the query. */
@@ -61,63 +59,29 @@ static int print_event(struct follow *w, json_t *event, struct fail *f)
         return rc;
 }
 
-/* A line of a Server-Sent Event: its id is where we are, its data what there is to show. */
-static int take_line(struct follow *w, const char *line, struct fail *f)
+static int take_event(void *arg, json_t *event, struct fail *f)
 {
-        CLEANUP(json_putp) json_t *event = NULL;
-
-        if (!strncmp(line, "id: ", 4))
-                w->x.last_event = strtoll(line + 4, NULL, 10);
-        if (strncmp(line, "data: ", 6) != 0)
-                return 0;
-        event = json_loads(line + 6, 0, NULL);
-        if (json_object_get(event, "process"))
-                return print_event(w, event, f);
+        if (event)
+                return print_event(arg, event, f);
         talk("some events are not kept any more: 'creche ps' shows how things are");
         return 0;
 }
 
-static int take(struct exchange *x, const char *bytes, size_t n)
-{
-        struct follow *w = x->arg;
-        char *line, *end;
-        int rc = 0;
-
-        strbuf_add(&w->held, bytes, n);
-        line = w->held.s;
-        while (line && rc == 0 && (end = strchr(line, '\n'))) {
-                *end = '\0';
-                rc = take_line(w, line, &x->fail);
-                line = end + 1;
-        }
-        if (line) {
-                w->held.len = strlen(line);
-                memmove(w->held.s, line, w->held.len + 1);
-        }
-        return rc;
-}
-
-/* A stream that ends without the process being at its end was cut: go on where it was. */
-static void resume(struct exchange *x)
-{
-        strbuf_reset(&((struct follow *)x->arg)->held);
-}
-
 static int follow(struct cli *c, const struct args *a, const char *query, struct fail *f)
 {
-        const char *since = args_get(a, "since");
         struct follow w = {.c = c, .a = a};
+        struct sse s;
         int rc;
 
-        exchange_init(&w.x, "GET", "/v1/events?%s%s%s", since ? "since=" : "", since ?: "", query);
-        w.x.accept = "text/event-stream";
-        w.x.repeatable = w.x.patient = true;
-        w.x.take = take;
-        w.x.resume = resume;
-        w.x.arg = &w;
-        rc = client_ask(&c->client, &w.x, f);
-        exchange_done(&w.x);
-        strbuf_done(&w.held);
+        sse_begin(&s, &c->client, args_get(a, "since"), query);
+        s.event = take_event;
+        s.arg = &w;
+        while (!s.x.done)
+                client_turn(&c->client, 1000);
+        rc = s.x.failed;
+        if (rc < 0)
+                *f = s.x.fail;
+        sse_done(&s);
         return rc;
 }
 

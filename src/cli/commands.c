@@ -129,6 +129,24 @@ const struct command commands[] = {
                           OPTION("dangling", 0, NULL, "ended, and never joined nor closed")),
                     &options_select, &options_output},
          .run = cmd_ps},
+        {.name = "top",
+         .arguments = "",
+         .summary = "watch all processes as they come and go",
+         .examples =
+                 "  creche top                               # q quits; s sorts, / filters, k terminates\n"
+                 "  creche top --sort time --filter web\n"
+                 "  creche top -b -n 1 | head                # for scripts: plain text, all rows\n",
+         .text = "The events of the daemon say what has changed; nothing is asked for while nothing "
+                 "happens.\n"
+                 "Processor time and memory are known when a process has ended.",
+         .groups = {GROUP(
+                 OPTION("batch", 'b', NULL, "plain text, all rows, no keys"),
+                 OPTION("iterations", 'n', "N", "so many looks, and then the end"),
+                 OPTION("delay", 'd', "TIME", "between two of them (1s)"),
+                 OPTION("sort", 's', "[-]state|id|name|time|cpu|memory", "with a '-': the other way round"),
+                 OPTION("filter", 0, "TEXT", "those with this in name or command"),
+                 OPTION("all", 'a', NULL, "closed ones as well"))},
+         .run = cmd_top},
         {.name = "show",
          PROCESS("PROCESS..."),
          .summary = "tell all of a process: how it ended, what it used",
