@@ -237,7 +237,7 @@ END
   assert_equal "$(grep -c '^event' "$seen")" 0
 }
 
-@test "stream: of a process shows its subtree only, and ends with the process" {
+@test "stream: that a process follows shows its subtree only, and ends with the process" {
   local child
 
   start_parent
@@ -255,6 +255,25 @@ END
   # shellcheck disable=SC2034
   read -r -t "$PATIENCE_S" LINE <&"$FOLLOWER" && fail "it goes on: $LINE"
   (($? <= 128)) || fail 'it does not end'
+  close_stream
+}
+
+@test "stream: with process= it goes on after the end of that process, to its deletion and no other's events" {
+  local id type
+
+  id=$(start_blocked)
+  open_stream "?process=$id"
+  next_line
+  assert_match "$LINE" ' - -$'
+  release "$id"
+  exitcode_of "$id" >/dev/null
+  ended >/dev/null
+  api POST "/v1/processes/$id/close"
+  api DELETE "/v1/processes/$id"
+  for type in stopped closed deleted; do
+    next_line
+    assert_match "$LINE" "^[0-9]+ $type .*\"process\":$id,"
+  done
   close_stream
 }
 
