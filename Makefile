@@ -72,7 +72,7 @@ ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 # Asked for once and only when something is compiled: `make deps` may have to install pkg-config.
 PACKAGES   := sqlite3 libmicrohttpd jansson gnutls zlib
-CLI_PACKAGES := libcurl jansson sqlite3
+CLI_PACKAGES := libcurl jansson sqlite3 gnutls
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(call pkg_config,--cflags $(PACKAGES) $(CLI_PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(call pkg_config,--libs $(PACKAGES)))$(PKG_LIBS)
 CLI_LIBS    = $(eval CLI_LIBS := $(call pkg_config,--libs $(CLI_PACKAGES)))$(CLI_LIBS)

@@ -36,6 +36,9 @@ int cmd_close(struct cli *c, const struct args *a, struct fail *f);
 int cmd_rm(struct cli *c, const struct args *a, struct fail *f);
 int cmd_rename(struct cli *c, const struct args *a, struct fail *f);
 int cmd_stdin(struct cli *c, const struct args *a, struct fail *f);
+/* cmd_up.c */
+int cmd_up(struct cli *c, const struct args *a, struct fail *f);
+int cmd_export(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_info.c */
 int cmd_info(struct cli *c, const struct args *a, struct fail *f);
 int cmd_backup(struct cli *c, const struct args *a, struct fail *f);

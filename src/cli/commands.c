@@ -267,6 +267,40 @@ const struct command commands[] = {
          .min = 2,
          .max = 2,
          .run = cmd_rename},
+        {.name = "up",
+         .arguments = "[-f FILE]",
+         .summary = "have running what a file says: start, change, keep",
+         .examples =
+                 "  creche up                                # ./Procfile: 'web: ./server --port 80', ...\n"
+                 "  creche up -f app.json --dry-run          # look at what it would do\n"
+                 "  creche up -f app.json --yes --remove-orphans\n"
+                 "  {\"processes\": [{\"name\": \"web\", \"argv\": [\"./server\"], \"env\": {\"PORT\": "
+                 "\"80\"}}]}\n",
+         .text = "What runs under the same name with the same specification is kept, what has another one "
+                 "is\n"
+                 "terminated and started anew; so a second time it does nothing. Each process of the file is "
+                 "a\n"
+                 "request as for POST /v1/processes. All are accepted by the daemon before anything is "
+                 "ended.\n"
+                 "A changed secret is not noticed: nothing of secrets is kept.",
+         .groups = {GROUP(
+                 OPTION("file", 'f', "FILE", "JSON as of 'creche export', or a Procfile; '-': stdin",
+                        .completes = COMPLETES_FILE),
+                 OPTION("project", 'p', "NAME", "whose processes they are (as the file says; its directory)"),
+                 OPTION("dry-run", 0, NULL, "say what would be done, do nothing"),
+                 OPTION("yes", 'y', NULL, "do not ask"),
+                 OPTION("remove-orphans", 0, NULL, "end what the file no longer has"),
+                 OPTION("grace", 0, "TIME", "between SIGTERM and SIGKILL (10s)"), OPT_QUIET, OPT_JSON)},
+         .run = cmd_up},
+        {.name = "export",
+         PROCESS("[PROCESS...]"),
+         .summary = "print what runs as a file for 'creche up'",
+         .examples = "  creche export >app.json\n"
+                     "  creche export -l app=shop | creche up -f - --dry-run\n",
+         .groups = {&options_select},
+         .max = OPERANDS_ANY,
+         .states = RUNNING,
+         .run = cmd_export},
         {.name = "info",
          .arguments = "",
          .summary = "tell of the daemon: health, addresses, counts",

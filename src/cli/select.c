@@ -198,17 +198,24 @@ static int list_named(struct cli *c, const char *word, const char *states, json_
         return rc;
 }
 
-/* For a process: of its own children; for the operator, of those that have no parent. */
+int select_own(struct cli *c, char query[SELECT_OWN_MAX], struct fail *f)
+{
+        CLEANUP(json_putp) json_t *self = NULL;
+
+        snprintf(query, SELECT_OWN_MAX, "&parent=none");
+        if (!getenv("CRECHE_AUTHKEY") || !c->client.where.token)
+                return 0;
+        if (client_get(&c->client, &self, f, "/v1/processes/self") == 0)
+                snprintf(query, SELECT_OWN_MAX, "&parent=%" PRId64, json_number(self, "id"));
+        return self || f->status != EXIT_NO_DAEMON ? 0 : -1;
+}
+
 static int select_last(struct cli *c, json_t **out, struct fail *f)
 {
         CLEANUP(json_putp) json_t *all = NULL;
-        CLEANUP(json_putp) json_t *self = NULL;
-        char query[48] = "&parent=none";
+        char query[SELECT_OWN_MAX];
 
-        if (getenv("CRECHE_AUTHKEY") && c->client.where.token &&
-            client_get(&c->client, &self, f, "/v1/processes/self") == 0)
-                snprintf(query, sizeof(query), "&parent=%" PRId64, json_number(self, "id"));
-        if (select_list(c, query, 1, &all, f) < 0)
+        if (select_own(c, query, f) < 0 || select_list(c, query, 1, &all, f) < 0)
                 return -1;
         if (!json_array_size(all)) {
                 fail_set(f, ERR_NOT_FOUND, 0, "nothing has been started yet");

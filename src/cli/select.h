@@ -20,11 +20,16 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
+enum { SELECT_OWN_MAX = 48 };
+
 /** -l */
 extern const struct option_group options_select;
 
 /** All processes of the list with @query ("", or "&state=..."), newest first, at most @max (0: all). */
 int select_list(struct cli *c, const char *query, size_t max, json_t **out, struct fail *f);
+
+/** The query "&parent=..." of those that are ours: for a process its children; for the operator those without a parent. */
+int select_own(struct cli *c, char query[SELECT_OWN_MAX], struct fail *f);
 
 /** An array of what the operands and -l of @a stand for, each once, as objects of the API. None at all is a failure. */
 int select_all(struct cli *c, const struct args *a, json_t **out, struct fail *f);

@@ -335,15 +335,21 @@ static int add_argv(const struct args *a, struct strbuf *b, struct fail *f)
         return 0;
 }
 
+bool spec_shares_directories(const struct cli *c)
+{
+        struct stat st;
+
+        return !c->client.where.url && stat(c->client.where.socket, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* What runs for us runs where we are, if it can: on this machine, and as the user that we are. */
 static void add_directory(const struct cli *c, const struct args *a, struct strbuf *b)
 {
         char here[PATH_MAX];
-        struct stat st;
 
-        if (args_has(a, "target") || args_has(a, "cwd") || args_has(a, "user") || c->client.where.url ||
-            stat(c->client.where.socket, &st) < 0 || st.st_uid != geteuid() || !getcwd(here, sizeof(here)) ||
-            *here != '/' || !utf8_is_valid(here, strlen(here)))
+        if (args_has(a, "target") || args_has(a, "cwd") || args_has(a, "user") ||
+            !spec_shares_directories(c) || !getcwd(here, sizeof(here)) || *here != '/' ||
+            !utf8_is_valid(here, strlen(here)))
                 return;
         strbuf_str(b, ",\"cwd\":");
         strbuf_json_str(b, here);

@@ -14,6 +14,9 @@ extern const struct option_group options_spec;
  * @start: false: create only. What is in @body may be secret: it is wiped. */
 int spec_write(const struct cli *c, const struct args *a, bool start, struct strbuf *body, struct fail *f);
 
+/** Whether our directories mean something to the daemon: it is on this machine, and of the user that we are. */
+bool spec_shares_directories(const struct cli *c);
+
 /** Whether our own stdin is to be the child's. */
 bool spec_feeds_stdin(const struct args *a);
 

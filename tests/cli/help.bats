@@ -109,6 +109,11 @@ events --since x
 events --process nobody
 sql
 upgrade --timeout x
+doctor too much
+top
+top -b --sort nosuch
+up -f /nowhere
+export nobody
 END
 }
 
