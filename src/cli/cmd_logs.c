@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/json.h"
 #include "cli/select.h"
 #include "cli/stream.h"
@@ -68,10 +69,12 @@ static void begin(struct logs *l, struct source *s)
         struct stream_style style = l->style;
 
         style.prefix = l->n > 1 ? strbuf_text(&s->prefix) : NULL;
-        for (int i = 0; i < 2; i++)
-                if (s->wanted[i])
-                        stream_begin(&s->streams[i], &l->c->client, json_number(s->process, "id"), i == 1,
-                                     &style);
+        for (int i = 0; i < 2; i++) {
+                if (!s->wanted[i])
+                        continue;
+                style.old = json_number(s->process, i ? "stderr_bytes" : "stdout_bytes");
+                stream_begin(&s->streams[i], &l->c->client, json_number(s->process, "id"), i == 1, &style);
+        }
 }
 
 static bool is_over(const struct source *s)
@@ -127,6 +130,74 @@ static void logs_done(struct logs *l)
         free(l->sources);
 }
 
+/* ------------------------------------------------------------------------------------- since when */
+
+/* "2026-01-02T03:04:05Z", or so long ago. */
+static int parse_since(const char *text, int64_t *since_us, struct fail *f)
+{
+        double ago = text_seconds(text);
+
+        if (ago >= 0) {
+                *since_us = clock_now_us() - (int64_t)(ago * CLOCK_US_PER_S);
+                return 0;
+        }
+        if (clock_parse(text, since_us) == 0)
+                return 0;
+        fail_usage(f, "--since: '%s' is no time", text);
+        return fail_hint(f, "say 2026-01-02T03:04:05Z, or how long ago: 90, 10m, 2h, 1d");
+}
+
+static bool is_before(const json_t *process, const char *member, int64_t us)
+{
+        const char *text = json_text(process, member);
+        int64_t at;
+
+        return text && clock_parse(text, &at) == 0 && at < us;
+}
+
+static int refuse_since(const json_t *process, struct fail *f)
+{
+        struct strbuf b = {0};
+
+        select_name(process, &b);
+        fail_usage(f, "%s was running then, and when a line was written is not recorded", strbuf_text(&b));
+        fail_hint(f,
+                  "'creche logs -n LINES' shows the last ones; 'creche logs -f -t' tells the time of those "
+                  "that come");
+        strbuf_done(&b);
+        return -1;
+}
+
+/* Those that were started since then, whole: of the others it is known only when they ended. */
+static int drop_older(const struct args *a, json_t *all, struct fail *f)
+{
+        int64_t since_us = 0;
+
+        if (args_has(a, "since") && parse_since(args_get(a, "since"), &since_us, f) < 0)
+                return -1;
+        for (size_t i = json_array_size(all); i-- > 0;) {
+                const json_t *process = json_array_get(all, i);
+
+                if (!is_before(process, "started_at", since_us))
+                        continue;
+                if (!is_before(process, "stopped_at", since_us))
+                        return refuse_since(process, f);
+                json_array_remove(all, i);
+        }
+        if (!json_array_size(all))
+                talk("what is named had ended by then");
+        return 0;
+}
+
+static int check_stamps(const struct args *a, struct fail *f)
+{
+        if (!args_has(a, "timestamps") || args_has(a, "follow"))
+                return 0;
+        fail_usage(f, "when a line was written is not recorded: the processes write their logs themselves");
+        return fail_hint(
+                f, "'creche logs -f -t' tells when each line comes; 'creche show' when it began and ended");
+}
+
 int cmd_logs(struct cli *c, const struct args *a, struct fail *f)
 {
         CLEANUP(json_putp) json_t *all = NULL;
@@ -135,10 +206,12 @@ int cmd_logs(struct cli *c, const struct args *a, struct fail *f)
         bool wanted[2];
         int rc;
 
-        if (choose_streams(a, wanted, f) < 0 || args_number(a, "tail", 0, 100000, &tail, f) < 0 ||
-            select_all(c, a, &all, f) < 0)
+        if (choose_streams(a, wanted, f) < 0 || check_stamps(a, f) < 0 ||
+            args_number(a, "tail", 0, 100000, &tail, f) < 0 || select_all(c, a, &all, f) < 0 ||
+            drop_older(a, all, f) < 0)
                 return -1;
         l.style = stream_style(args_has(a, "follow"), tail, args_has(a, "raw"));
+        l.style.stamped = args_has(a, "timestamps");
         l.sources = calloc(json_array_size(all) + 1, sizeof(*l.sources));
         if (!l.sources)
                 return fail_set(f, ERR_INTERNAL, 0, "out of memory");

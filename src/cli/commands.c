@@ -160,13 +160,23 @@ const struct command commands[] = {
          .summary = "show what they have written; -f: and write",
          .examples = "  creche logs web\n"
                      "  creche logs -f -n 10 web db              # the names stand before the lines\n"
-                     "  creche logs --stream stderr web\n",
+                     "  creche logs --stream stderr web\n"
+                     "  creche logs -f -t web                    # and when each line came\n",
          .text = "What went to stdout goes to stdout, what went to stderr to stderr. With -f it ends with "
                  "the\n"
                  "processes; a restart of the daemon neither repeats nor leaves out a byte. On a terminal,\n"
-                 "control characters are shown, not obeyed.",
+                 "control characters are shown, not obeyed.\n\n"
+                 "Processes write their logs themselves: when a line was written is not recorded. So -t "
+                 "needs "
+                 "-f\n"
+                 "and tells when a line arrived here, '-' for those that were there before; --since shows\n"
+                 "processes whole that were started since then, leaves out those that had ended, and "
+                 "refuses\n"
+                 "one that was running.",
          .groups = {GROUP(OPTION("follow", 'f', NULL, "go on until they have ended"),
                           OPTION("tail", 'n', "LINES", "begin so many lines before the end"),
+                          OPTION("timestamps", 't', NULL, "with -f: when each line arrived"),
+                          OPTION("since", 0, "TIME", "of processes started since then (10m, or RFC 3339)"),
                           OPTION("stream", 0, "stdout|stderr|both", "which (both)",
                                  .completes = COMPLETES_WORDS),
                           OPT_RAW),

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/output.h"
 #include "cli/text.h"
+
+enum { STAMP_WIDTH = 24 };
 
 struct stream_style stream_style(bool follow, int64_t tail, bool raw)
 {
@@ -35,23 +38,44 @@ static void add_shown(const struct stream *s, const char *bytes, size_t n, struc
                 strbuf_add(out, bytes, n);
 }
 
+static bool goes_by_lines(const struct stream *s)
+{
+        return s->style.prefix || s->style.stamped;
+}
+
 /* How much of @n bytes can be shown now. */
 static size_t ready_bytes(const struct stream *s, const char *bytes, size_t n)
 {
-        const char *end = s->style.prefix ? memrchr(bytes, '\n', n) : NULL;
+        const char *end = goes_by_lines(s) ? memrchr(bytes, '\n', n) : NULL;
 
-        if (s->style.prefix)
+        if (goes_by_lines(s))
                 return end ? (size_t)(end - bytes) + 1 : 0;
         return s->style.escape[s->is_stderr] ? text_whole(bytes, n) : n;
 }
 
+/* "2026-01-02T03:04:05.678Z", of a line that ends at @offset. */
+static void add_stamp(const struct stream *s, int64_t offset, struct strbuf *out)
+{
+        char text[CLOCK_TEXT_MAX];
+
+        if (offset <= s->style.old)
+                strbuf_printf(out, "%-*s ", STAMP_WIDTH, "-");
+        else
+                strbuf_printf(out, "%.*sZ ", STAMP_WIDTH - 1, clock_text(clock_now_us(), text));
+}
+
 static void add_lines(const struct stream *s, const char *bytes, size_t n, struct strbuf *out)
 {
+        int64_t offset = s->offset - (int64_t)s->held.len;
+
         while (n) {
                 const char *end = memchr(bytes, '\n', n);
                 size_t len = end ? (size_t)(end - bytes) : n;
 
-                strbuf_str(out, s->style.prefix);
+                offset += (int64_t)(len + (end != NULL));
+                if (s->style.stamped)
+                        add_stamp(s, offset, out);
+                strbuf_str(out, s->style.prefix ?: "");
                 add_shown(s, bytes, len, out);
                 strbuf_char(out, '\n');
                 bytes += len + (end != NULL);
@@ -64,7 +88,7 @@ static int show(struct stream *s, const char *bytes, size_t n, struct fail *f)
         struct strbuf out = {0};
         int rc;
 
-        if (s->style.prefix)
+        if (goes_by_lines(s))
                 add_lines(s, bytes, n, &out);
         else
                 add_shown(s, bytes, n, &out);

@@ -14,6 +14,8 @@ struct stream_style {
         int64_t tail;       /* lines; -1: from the beginning */
         bool escape[2];     /* per file 1 and 2: it is a terminal */
         const char *prefix; /* before each line; NULL: the bytes as they come */
+        bool stamped;       /* before that, when the line came here */
+        int64_t old; /* stamped: what ends at this offset or before was there, nobody knows since when */
 };
 
 struct stream {

@@ -61,6 +61,53 @@ load cli
   assert_equal "$(sha256sum <"$BATS_TEST_TMPDIR/out")" "$(seq -f 'line %g' 3000 | sha256sum)"
 }
 
+@test "logs -f -t: lines that come have the time at which they came, those that were there have none" {
+  local id before following after stamp='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z'
+
+  id=$(creche run -n stamped --stdin pipe -- sh -c 'echo old; printf half; read x; echo whole; echo bad >&2; printf end')
+  wait_until logged "$id" half
+  before=$(date -u +%FT%T)
+  background logs -f -t "$id" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" &
+  following=$!
+  wait_until grep -q old "$BATS_TEST_TMPDIR/out"
+  echo | creche stdin "$id"
+  wait "$following"
+  after=$(date -u +%FT%T)
+  assert_equal "$(sed -n 1p "$BATS_TEST_TMPDIR/out")" '-                        old'
+  assert_match "$(sed -n 2p "$BATS_TEST_TMPDIR/out")" "^$stamp halfwhole\$"
+  assert_match "$(sed -n 3p "$BATS_TEST_TMPDIR/out")" "^$stamp end\$"
+  assert_match "$(<"$BATS_TEST_TMPDIR/err")" "^$stamp bad\$"
+  [[ ! $(sed -n 2p "$BATS_TEST_TMPDIR/out") < $before && ! $(sed -n 2p "$BATS_TEST_TMPDIR/out" | cut -c-19) > $after ]]
+  creche run -n also true
+  assert_match "$(creche logs -f -t "$id" also | tail -1)" '^-                        stamped \| end$'
+}
+
+@test "logs -t of what is past is refused, since nobody knows: 2, with what there is instead" {
+  creche_status logs -t @last
+  assert_equal "$STATUS" 2
+  assert_hint 'logs -f -t'
+}
+
+@test "logs --since shows what was started since, leaves out what had ended, refuses what was running" {
+  local early late spans since
+
+  spans=$(creche run -n spans -- sleep 1000)
+  early=$(creche run -n early -- echo early)
+  creche join "$early"
+  since=$(date -u +%FT%T.%6NZ)
+  late=$(creche run -n late -- echo late)
+  creche join "$late"
+  assert_equal "$(creche logs --since "$since" "$early" "$late")" late
+  assert_match "$(creche logs --since 1h "$early" "$late")" 'early.*late'
+  creche_status logs --since "$since" "$spans" "$late"
+  assert_equal "$STATUS $OUT" '2 '
+  assert_match "$ERR" 'spans .* not recorded'
+  assert_hint 'logs -n LINES'
+  creche_status logs --since yesterday "$late"
+  assert_equal "$STATUS" 2
+  creche kill "$spans"
+}
+
 @test "run --follow outlives the daemon: output, code and all" {
   local running status=0
 
