@@ -71,8 +71,8 @@ ALL_CFLAGS   = -std=gnu17 $(CFLAGS) $(WARN) -fPIE -pthread $(HARDEN) $(SANITIZE)
 ALL_LDFLAGS  = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 # Asked for once and only when something is compiled: `make deps` may have to install pkg-config.
-PACKAGES   := sqlite3 libmicrohttpd jansson gnutls zlib
-CLI_PACKAGES := libcurl jansson sqlite3 gnutls
+PACKAGES   := sqlite3 libmicrohttpd jansson gnutls zlib inih
+CLI_PACKAGES := libcurl jansson sqlite3 gnutls inih
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $(call pkg_config,--cflags $(PACKAGES) $(CLI_PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $(call pkg_config,--libs $(PACKAGES)))$(PKG_LIBS)
 CLI_LIBS    = $(eval CLI_LIBS := $(call pkg_config,--libs $(CLI_PACKAGES)))$(CLI_LIBS)
@@ -87,9 +87,10 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@ && )
 
 # ------------------------------------------------------------------------------------------ sources
 
-LAYERS    := base transport model store start logs registry http daemon cli
+LAYERS    := base settings transport model store start logs registry http daemon cli
 LIB_SRC   := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
 INIT_SRC  := $(wildcard src/init/*.c)
+MAN_SRC   := $(wildcard src/man/*.scd)
 MAIN_SRC  := $(wildcard src/creched.c src/creche.c)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 SEAM_SRC  := $(wildcard tests/seam/*.c)
@@ -111,15 +112,18 @@ helpers  = $(call obj,$(filter-out $(dir $(firstword $(1)))test_%,$(1)))
 LIB      := $(BUILD)/libcreche.a
 LIB_OBJ  := $(call obj,$(LIB_SRC) $(POINT_SRC)) $(addsuffix .o,$(GEN)) $(BUILD)/gen/assets.o
 OBJ      := $(call obj,$(LIB_SRC) $(POINT_SRC) $(EXIT_SRC) $(INIT_SRC) $(INIT_POINTS) $(MAIN_SRC) $(UNIT_SRC) $(SEAM_SRC) $(INIT_TEST) \
-	$(FUZZ_SRC) tests/replay.c)
+	$(FUZZ_SRC) tests/replay.c src/man/generate.c)
 PROGRAMS := $(if $(INIT_SRC),$(BUILD)/creche-init) $(patsubst src/%.c,$(BUILD)/%,$(MAIN_SRC))
+MAN      := $(patsubst src/man/%.scd,$(BUILD)/man/%,$(MAN_SRC))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 TESTS    := $(call programs,$(UNIT_SRC)) $(call programs,$(SEAM_SRC)) $(call programs,$(INIT_TEST)) \
-	$(FUZZERS) $(CRASH_AID) $(BENCH_AID)
+	$(FUZZERS) $(CRASH_AID) $(BENCH_AID) $(MAN)
 
 # ------------------------------------------------------------------------------------------ targets
 
 all: $(PROGRAMS) $(LIB) ## build the programs: creche-init, creched, creche
+
+man: $(MAN) ## build the manual pages into build/man
 
 run: ## install what is missing, build, and serve in the foreground
 	@.ci/deps run
@@ -161,7 +165,7 @@ test-init: all $(call programs,$(INIT_TEST)) ## tests of creche-init
 test-api: all ## black-box tests of the HTTP API
 	@$(TEST) api
 
-test-cli: all ## black-box tests of the command line
+test-cli: all man ## black-box tests of the command line
 	@$(TEST) cli
 
 test-contract: all ## what api/openapi.json declares against what is served
@@ -221,7 +225,7 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help all run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
+.PHONY: help all man run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
 	test-crash model fuzz fuzzers coverage mutants torture bench schema deps clean FORCE
 
 SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash bench)
@@ -294,6 +298,17 @@ $(BUILD)/creched: $(call obj,src/creched.c $(EXIT_SRC)) $(LIB)
 # The only one that maps libcurl.
 $(BUILD)/creche: $(BUILD)/obj/src/creche.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+# ------------------------------------------------------------------------------------------- manual
+
+$(BUILD)/gen/man: $(BUILD)/obj/src/man/generate.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$(MAN): $(BUILD)/man/%: src/man/%.scd $(BUILD)/gen/man api/openapi.json src/man/tidy.awk
+	$(call say,MAN)mkdir -p $(@D) $(BUILD)/gen/pages && made=$(BUILD)/gen/pages/$* && \
+		$(BUILD)/gen/man $< api/openapi.json >$$made.scd && scdoc <$$made.scd >$$made && \
+		awk -f src/man/tidy.awk $$made >$@
 
 # ------------------------------------------------------------------------------------------- tests
 

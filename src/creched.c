@@ -118,7 +118,7 @@ int main(int argc, char **argv)
         if (!strcmp(argv[0], FORKSERVER_NAME))
                 return forkserver_main(argc, argv);
         open_standard_files();
-        rc = config_read(argc, argv, &c, &e);
+        rc = config_read(argc, argv, !is_second_stage(), &c, &e);
         if (rc > 0)
                 return EXIT_SUCCESS;
         if (rc < 0) {

@@ -41,3 +41,8 @@ void paths_state(char out[PATH_MAX])
         else
                 default_path(out, "XDG_STATE_HOME", ".local/state", "creche");
 }
+
+void paths_config(char out[PATH_MAX])
+{
+        default_path(out, "XDG_CONFIG_HOME", ".config", "creche/creche.ini");
+}

@@ -19,4 +19,7 @@ void paths_socket(char out[PATH_MAX]);
 /** His state directory: root's, else below $XDG_STATE_HOME or ~/.local/state; "" when there is no home either. */
 void paths_state(char out[PATH_MAX]);
 
+/** His settings: below $XDG_CONFIG_HOME or ~/.config; "" when there is no home. */
+void paths_config(char out[PATH_MAX]);
+
 #endif

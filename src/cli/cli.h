@@ -9,13 +9,18 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "settings/settings.h"
 
 struct cli {
         struct client client;
         struct output out;
+        struct settings settings;
 };
 
 /** Do what @argv says. Returns the exit status. */
 int cli_main(int argc, char **argv);
+
+/** Read what is set, but for options. Returns 0, or -1 with @f set. */
+int cli_settings(struct cli *c, struct fail *f);
 
 #endif

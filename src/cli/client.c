@@ -10,8 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/progress.h"
+#include "cli/json.h"
 #include "cli/trace.h"
 
 enum {
@@ -441,6 +443,28 @@ int client_get(struct client *c, json_t **out, struct fail *f, const char *targe
         vsnprintf(text, sizeof(text), target, ap);
         va_end(ap);
         return client_json(c, "GET", text, NULL, out, f);
+}
+
+int client_list(struct client *c, const char *target, const char *rows, json_t **out, struct fail *f)
+{
+        CLEANUP(json_putp) json_t *all = json_array();
+        struct strbuf cursor = {0};
+        int rc;
+
+        do {
+                CLEANUP(json_putp) json_t *page = NULL;
+
+                rc = client_get(c, &page, f, "%s?limit=1000%s%s", target, cursor.len ? "&cursor=" : "",
+                                strbuf_text(&cursor));
+                strbuf_reset(&cursor);
+                if (json_text(page, "next"))
+                        url_encode(&cursor, json_text(page, "next"));
+                json_array_extend(all, json_object_get(page, rows));
+        } while (rc == 0 && cursor.len);
+        strbuf_done(&cursor);
+        if (rc == 0)
+                *out = TAKE_PTR(all);
+        return rc;
 }
 
 void url_encode(struct strbuf *b, const char *s)

@@ -104,6 +104,8 @@ int client_json(struct client *c, const char *method, const char *target, struct
 /** The same with GET of a target that is printed. */
 int client_get(struct client *c, json_t **out, struct fail *f, const char *target, ...)
         __attribute__((format(printf, 4, 5)));
+/** All pages of the list at @target, whose rows are in the member @rows. */
+int client_list(struct client *c, const char *target, const char *rows, json_t **out, struct fail *f);
 /** Parse the answer that has come. */
 int exchange_json(const struct exchange *x, json_t **out, struct fail *f);
 

@@ -48,6 +48,13 @@ int cmd_token_list(struct cli *c, const struct args *a, struct fail *f);
 int cmd_token_revoke(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_doctor.c */
 int cmd_doctor(struct cli *c, const struct args *a, struct fail *f);
+/* cmd_target.c */
+int cmd_target_list(struct cli *c, const struct args *a, struct fail *f);
+int cmd_target_show(struct cli *c, const struct args *a, struct fail *f);
+int cmd_target_put(struct cli *c, const struct args *a, struct fail *f);
+int cmd_target_rm(struct cli *c, const struct args *a, struct fail *f);
+/* cmd_config.c */
+int cmd_config(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_sql.c */
 int cmd_sql(struct cli *c, const struct args *a, struct fail *f);
 /* cmd_serve.c */

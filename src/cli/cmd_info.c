@@ -234,32 +234,14 @@ int cmd_token_mint(struct cli *c, const struct args *a, struct fail *f)
         return output_line(f, "%s", json_text(token, "token") ?: "");
 }
 
-static int add_page(struct cli *c, json_t *all, struct strbuf *cursor, struct fail *f)
-{
-        CLEANUP(json_putp) json_t *page = NULL;
-        int rc = client_get(&c->client, &page, f, "/v1/tokens?limit=1000%s%s", cursor->len ? "&cursor=" : "",
-                            strbuf_text(cursor));
-
-        strbuf_reset(cursor);
-        if (json_text(page, "next"))
-                url_encode(cursor, json_text(page, "next"));
-        json_array_extend(all, json_object_get(page, "tokens"));
-        return rc;
-}
-
 int cmd_token_list(struct cli *c, const struct args *a, struct fail *f)
 {
-        CLEANUP(json_putp) json_t *all = json_array();
-        struct strbuf cursor = {0};
-        int rc = view_check(a, &view_tokens, f);
+        CLEANUP(json_putp) json_t *all = NULL;
 
-        while (rc == 0) {
-                rc = add_page(c, all, &cursor, f);
-                if (!cursor.len)
-                        break;
-        }
-        strbuf_done(&cursor);
-        return rc < 0 ? -1 : view_list(c, a, &view_tokens, all, f);
+        if (view_check(a, &view_tokens, f) < 0 ||
+            client_list(&c->client, "/v1/tokens", view_tokens.list, &all, f) < 0)
+                return -1;
+        return view_list(c, a, &view_tokens, all, f);
 }
 
 int cmd_token_revoke(struct cli *c, const struct args *a, struct fail *f)

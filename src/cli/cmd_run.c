@@ -18,6 +18,7 @@
 #include "cli/signals.h"
 #include "cli/spec.h"
 #include "cli/stream.h"
+#include "cli/target.h"
 #include "cli/view.h"
 #include "cli/wait.h"
 
@@ -280,7 +281,7 @@ static int go(struct run *r, struct fail *f)
                 r->c->client.watches[1] = (struct watch){.fd = r->signals, .ready = on_signal, .arg = r};
         }
         if (create(r, true, f) < 0)
-                return -1;
+                return target_explain(r->c, args_get(r->a, "target"), f);
         if (!r->waits || !(view_wants_json(r->a) || r->follows))
                 if (print_started(r, f) < 0)
                         return -1;
@@ -307,8 +308,7 @@ int cmd_create(struct cli *c, const struct args *a, struct fail *f)
         struct run r = {.c = c, .a = a, .signals = -1};
         int rc = create(&r, false, f);
 
-        if (rc == 0)
-                rc = print_started(&r, f);
+        rc = rc < 0 ? target_explain(c, args_get(a, "target"), f) : print_started(&r, f);
         run_done(&r);
         return rc;
 }

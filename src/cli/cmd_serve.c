@@ -82,10 +82,22 @@ static void name_log(struct serve *s, const char *state)
         snprintf(s->log, sizeof(s->log), "%.*s.log", PATH_MAX - 8, state ?: dir);
 }
 
-/* Ours are -d, --log and -h; the rest is creched's. */
-static int read_arguments(struct serve *s, int argc, char **argv, struct fail *f)
+/* NULL: creched takes its default. What is wrong with the settings is for creched to say. */
+static const char *state_that_is_set(struct cli *c)
 {
-        const char *state = getenv("CRECHE_STATE_DIR"), *v;
+        struct err e;
+
+        if (settings_read_files(&c->settings, false, &e) < 0 ||
+            settings_read_variables(&c->settings, SECTION_CRECHED, &e) < 0 ||
+            settings_origin(&c->settings, SECTION_CRECHED, CRECHED_STATE_DIR) == ORIGIN_DEFAULT)
+                return NULL;
+        return settings_text(&c->settings, SECTION_CRECHED, CRECHED_STATE_DIR);
+}
+
+/* Ours are -d, --log and -h; the rest is creched's. */
+static int read_arguments(struct cli *c, struct serve *s, int argc, char **argv, struct fail *f)
+{
+        const char *state = state_that_is_set(c), *v;
         int n = 1, used;
 
         s->argv = calloc((size_t)argc + 2, sizeof(*s->argv));
@@ -255,7 +267,6 @@ int cmd_serve(struct cli *c, int argc, char **argv, struct fail *f)
         struct serve *s = calloc(1, sizeof(*s));
         int used, rc;
 
-        (void)c;
         if (wants_help(argc, argv)) {
                 free(s);
                 return help_command(command_find(1, argv, &used), f);
@@ -263,7 +274,7 @@ int cmd_serve(struct cli *c, int argc, char **argv, struct fail *f)
         if (!s)
                 return fail_set(f, ERR_INTERNAL, ENOMEM, "starting creched");
         s->log_fd = -1;
-        rc = find_creched(s->creched, f) < 0 || read_arguments(s, argc, argv, f) < 0 ? -1 : 0;
+        rc = find_creched(s->creched, f) < 0 || read_arguments(c, s, argc, argv, f) < 0 ? -1 : 0;
         if (rc == 0 && s->detach) {
                 rc = detach(s, f);
         } else if (rc == 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What there is to show of processes, tokens and events. */
+/* What there is to show of processes, targets, tokens, events and settings. */
 #include "cli/view.h"
 
 #include <inttypes.h>
@@ -208,3 +208,41 @@ static const struct column event_columns[] = {
 };
 
 const struct view view_events = {"events", "id", "name", event_columns, COUNT(event_columns)};
+
+static void add_placeholders(const json_t *row, struct strbuf *out)
+{
+        const json_t *all = json_object_get(row, "placeholders");
+
+        for (size_t i = 0; i < json_array_size(all); i++)
+                strbuf_printf(out, "%s%s", i ? " " : "", json_text(json_array_get(all, i), "name") ?: "");
+}
+
+static const struct column target_columns[] = {
+        COLUMN("name", "name", COLUMN_SHRINKS),
+        COLUMN("takes", "placeholders", COLUMN_SHRINKS, .text = add_placeholders),
+        COLUMN("user", "user", COLUMN_WIDE),
+        COLUMN("created", "created_at", COLUMN_WIDE, .text = add_created),
+        COLUMN("updated_at", "updated_at", COLUMN_ASKED),
+        COLUMN("description", "description", COLUMN_SHRINKS),
+        COLUMN("command", "argv", COLUMN_SHRINKS, .text = view_command),
+};
+
+const struct view view_targets = {"targets", "name", "name", target_columns, COUNT(target_columns)};
+
+static enum color origin_color(const json_t *row)
+{
+        const char *origin = json_text(row, "origin") ?: "";
+
+        return strcmp(origin, "default") ? COLOR_GREEN : COLOR_NONE;
+}
+
+static const struct column setting_columns[] = {
+        COLUMN("section", "section", 0),
+        COLUMN("name", "name", 0),
+        COLUMN("value", "value", COLUMN_SHRINKS),
+        COLUMN("origin", "origin", COLUMN_SHRINKS, .color = origin_color),
+        COLUMN("variable", "variable", COLUMN_WIDE),
+        COLUMN("help", "help", COLUMN_ASKED),
+};
+
+const struct view view_settings = {"settings", "key", "key", setting_columns, COUNT(setting_columns)};

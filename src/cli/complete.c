@@ -139,6 +139,20 @@ static void add_tokens(struct cli *c, struct asked *q)
         }
 }
 
+static void add_targets(struct cli *c, struct asked *q)
+{
+        CLEANUP(json_putp) json_t *all = NULL;
+        struct fail f;
+
+        if (client_list(&c->client, "/v1/targets", view_targets.list, &all, &f) < 0)
+                return;
+        for (size_t i = 0; i < json_array_size(all); i++) {
+                const json_t *t = json_array_get(all, i);
+
+                add(q, json_text(t, "name") ?: "", json_text(t, "description") ?: "");
+        }
+}
+
 /* The word at @at of names, those of two words with @first before it. */
 static void add_commands(struct asked *q, const char *first)
 {
@@ -176,6 +190,7 @@ static void add_kind(struct cli *c, struct asked *q, enum completes kind, const 
         switch (kind) {
         case COMPLETES_PROCESS: add_processes(c, q, states); break;
         case COMPLETES_TOKEN: add_tokens(c, q); break;
+        case COMPLETES_TARGET: add_targets(c, q); break;
         case COMPLETES_WORDS: add_words(q, words); break;
         case COMPLETES_FILE: strbuf_str(&q->out, ":file\n"); break;
         case COMPLETES_PROGRAM: strbuf_str(&q->out, ":program\n"); break;
@@ -267,12 +282,12 @@ static void complete(struct cli *c, struct asked *q, int argc, char **argv)
 /* Nobody waits for long behind a key. */
 int cmd_complete(struct cli *c, int argc, char **argv, struct fail *f)
 {
-        struct args none = {0};
         struct asked q = {.word = argc > 1 ? argv[argc - 1] : ""};
         int rc;
 
         alarm(SECONDS);
-        if (connect_decide(&c->client.where, &none, &none, f) < 0 || client_begin(&c->client, f) < 0)
+        if (cli_settings(c, f) < 0 || connect_decide(&c->client.where, &c->settings, f) < 0 ||
+            client_begin(&c->client, f) < 0)
                 return -1;
         complete(c, &q, argc > 1 ? argc - 2 : 0, argv + 1);
         client_done(&c->client);

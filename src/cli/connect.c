@@ -2,6 +2,7 @@
 #include "cli/connect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,39 +11,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/paths.h"
 #include "base/strbuf.h"
 #include "cli/text.h"
 
-static const char *option(const struct args *before, const struct args *a, const char *name)
-{
-        const char *v = args_get(a, name) ?: args_get(before, name);
-
-        return v && *v ? v : NULL;
-}
-
-static const char *variable(const char *name)
-{
-        const char *v = getenv(name);
-
-        return v && *v ? v : NULL;
-}
-
-static int set_url(struct connection *c, const char *url, struct fail *f)
+static void set_url(struct connection *c, const char *url)
 {
         int n = snprintf(c->url_buf, sizeof(c->url_buf), "%s%s", strstr(url, "://") ? "" : "http://", url);
 
-        if ((strncmp(c->url_buf, "http://", 7) != 0 && strncmp(c->url_buf, "https://", 8) != 0) ||
-            n >= (int)sizeof(c->url_buf)) {
-                fail_usage(f, "'%s' is no address of a creched", url);
-                return fail_hint(f,
-                                 "it looks like http://127.0.0.1:7117; 'creche info' on its machine says it");
-        }
         while (n && c->url_buf[n - 1] == '/')
                 c->url_buf[--n] = '\0';
         c->url = c->url_buf;
         *c->socket = '\0';
-        return 0;
 }
 
 static int set_socket(struct connection *c, const char *path, struct fail *f)
@@ -56,18 +37,46 @@ static int set_socket(struct connection *c, const char *path, struct fail *f)
                          sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
 }
 
-static int set_token(struct connection *c, const char *given, struct fail *f)
+static int read_token(struct connection *c, const char *path, struct fail *f)
 {
-        const char *token = given ?: variable("CRECHE_TOKEN") ?: variable("CRECHE_AUTHKEY");
+        struct strbuf quoted = {0};
+        ssize_t n = fd_read_file(AT_FDCWD, path, c->token_buf, sizeof(c->token_buf));
 
-        c->token_in = given || variable("CRECHE_TOKEN") ? "$CRECHE_TOKEN" : "$CRECHE_AUTHKEY";
-        if (!token)
-                return 0;
-        if (strlen(token) >= sizeof(c->token_buf) || strpbrk(token, "\r\n")) {
-                fail_usage(f, "what is given as a token is none");
-                return fail_hint(f, "'creche token mint NAME --scope read' makes one");
+        if (n < 0) {
+                fail_usage(f, "cannot read the token in %s: %s", path, strerrordesc_np(errno));
+                return fail_hint(f, "creche token mint NAME --scope read >%s", path);
         }
-        c->token = strcpy(c->token_buf, token);
+        c->token_buf[strcspn(c->token_buf, "\r\n")] = '\0';
+        text_quote(&quoted, path);
+        snprintf(c->token_in_buf, sizeof(c->token_in_buf), "$(cat %s)", strbuf_text(&quoted));
+        strbuf_done(&quoted);
+        c->token = c->token_buf;
+        c->token_in = c->token_in_buf;
+        return 0;
+}
+
+static void set_token(struct connection *c, const char *token, const char *in)
+{
+        if (!token || !*token)
+                return;
+        snprintf(c->token_buf, sizeof(c->token_buf), "%s", token);
+        c->token = c->token_buf;
+        c->token_in = in;
+}
+
+/* A process of Creche is that process, whatever files say. */
+static int decide_token(struct connection *c, const struct settings *s, struct fail *f)
+{
+        const struct chosen *token = &s->chosen[SECTION_CRECHE][CRECHE_TOKEN],
+                            *file = &s->chosen[SECTION_CRECHE][CRECHE_TOKEN_FILE];
+        const char *own = getenv("CRECHE_AUTHKEY");
+
+        if (token->text && token->origin >= file->origin)
+                set_token(c, token->text, "$CRECHE_TOKEN");
+        else if (own && *own && file->origin < ORIGIN_VARIABLE)
+                set_token(c, own, "$CRECHE_AUTHKEY");
+        else if (file->text)
+                return read_token(c, file->text, f);
         return 0;
 }
 
@@ -77,29 +86,32 @@ static bool is_forbidden(const char *path)
         return access(path, W_OK) < 0 && errno == EACCES;
 }
 
-int connect_decide(struct connection *c, const struct args *before, const struct args *a, struct fail *f)
+/* Whether to go by the address. */
+static bool prefers_url(const struct connection *c, const struct chosen *socket, const struct chosen *url)
 {
-        const char *socket = option(before, a, "socket"), *url = option(before, a, "url");
-        const char *socket_env = variable("CRECHE_SOCKET"), *url_env = variable("CRECHE_URL");
+        if (!url->text || url->origin != socket->origin)
+                return url->text && url->origin > socket->origin;
+        return url->origin == ORIGIN_VARIABLE && c->token && is_forbidden(socket->text);
+}
+
+int connect_decide(struct connection *c, const struct settings *s, struct fail *f)
+{
+        const struct chosen *socket = &s->chosen[SECTION_CRECHE][CRECHE_SOCKET],
+                            *url = &s->chosen[SECTION_CRECHE][CRECHE_URL];
 
         *c = (struct connection){0};
-        if (set_token(c, option(before, a, "token"), f) < 0)
+        if (decide_token(c, s, f) < 0)
                 return -1;
-        if (socket && url) {
+        if (url->text && socket->origin == ORIGIN_OPTION && url->origin == ORIGIN_OPTION) {
                 fail_usage(f, "--socket and --url exclude each other");
                 return fail_hint(f, "say the one, or the other");
         }
-        if (socket)
-                return set_socket(c, socket, f);
-        if (url)
-                return set_url(c, url, f);
-        if (socket_env && !(url_env && c->token && is_forbidden(socket_env)))
-                return set_socket(c, socket_env, f);
-        if (url_env)
-                return set_url(c, url_env, f);
-        c->is_default = true;
-        paths_socket(c->socket);
-        return 0;
+        if (prefers_url(c, socket, url)) {
+                set_url(c, url->text);
+                return 0;
+        }
+        c->is_default = socket->origin == ORIGIN_DEFAULT;
+        return set_socket(c, socket->text, f);
 }
 
 static int refuse_url(const struct connection *c, const char *curl_says, struct fail *f)

@@ -10,48 +10,53 @@
 
 /* ------------------------------------------------------------------------------------------- topics */
 
-static const struct {
-        int status; /* -1: see ->shown */
-        const char *shown, *text;
-} statuses[] = {
+/* ->shown: NULL: the number. */
+static const struct exit_code own_codes[] = {
         {0, NULL, "done"},
         {EXIT_FAILED, NULL, "failed"},
-        {EXIT_USAGE, NULL, "wrong words on the command line; a name that could mean several processes"},
+        {EXIT_USAGE, NULL,
+         "wrong words on the command line or in the settings; a name that could mean several"},
         {EXIT_NO_DAEMON, NULL, "no daemon answers"},
-        {EXIT_NO_PROCESS, NULL, "there is no such process"},
+        {EXIT_NO_PROCESS, NULL, "there is no such process, target or token"},
         {EXIT_WRONG_STATE, NULL, "the process, or the daemon, is in a state in which that cannot be done"},
         {EXIT_DENIED, NULL, "denied: the token, the user or the policy does not allow it"},
         {EXIT_TIMED_OUT, NULL, "the time given with --timeout is over"},
         {EXIT_NOT_EXECUTABLE, NULL, "the program cannot be executed"},
         {EXIT_NO_PROGRAM, NULL, "the program was not found"},
+        {0},
 };
 
-static const struct {
-        int status;
-        const char *shown, *text;
-} child_statuses[] = {
-        {-1, "0-255", "the child's own exit code"},
+static const struct exit_code child_codes[] = {
+        {0, "0-255", "the child's own exit code"},
         {EXIT_TIMED_OUT, NULL, "the time given with --timeout is over, and it runs still"},
         {EXIT_OURS, NULL, "we failed, for whatever reason; also: nobody knows how it ended (lost)"},
         {EXIT_NOT_EXECUTABLE, NULL, "the program cannot be executed"},
         {EXIT_NO_PROGRAM, NULL, "the program was not found"},
-        {-1, "128+N", "it was killed by signal N"},
+        {0, "128+N", "it was killed by signal N"},
+        {0},
 };
+
+const struct exit_code *const help_exit_codes[] = {own_codes, child_codes};
+
+const char help_of_child[] =
+        "Of 'run --wait', 'run --follow', 'join' and 'wait-any', which give that of the child. Of\n"
+        "several, 'join' gives the first, in the order in which they were named, that is not 0:";
+
+static void add_codes(const struct exit_code *codes, struct strbuf *b)
+{
+        for (; codes->text; codes++)
+                if (codes->shown)
+                        strbuf_printf(b, "  %-6s %s\n", codes->shown, codes->text);
+                else
+                        strbuf_printf(b, "  %-6d %s\n", codes->status, codes->text);
+}
 
 static void add_exit_codes(struct strbuf *b)
 {
         strbuf_str(b, "Exit codes of creche:\n\n");
-        for (size_t i = 0; i < COUNT(statuses); i++)
-                strbuf_printf(b, "  %-6d %s\n", statuses[i].status, statuses[i].text);
-        strbuf_str(
-                b,
-                "\nOf 'run --wait', 'run --follow', 'join' and 'wait-any', which give that of the child. Of\n"
-                "several, 'join' gives the first, in the order in which they were named, that is not 0:\n\n");
-        for (size_t i = 0; i < COUNT(child_statuses); i++)
-                if (child_statuses[i].shown)
-                        strbuf_printf(b, "  %-6s %s\n", child_statuses[i].shown, child_statuses[i].text);
-                else
-                        strbuf_printf(b, "  %-6d %s\n", child_statuses[i].status, child_statuses[i].text);
+        add_codes(own_codes, b);
+        strbuf_printf(b, "\n%s\n\n", help_of_child);
+        add_codes(child_codes, b);
 }
 
 static void add_processes(struct strbuf *b)
@@ -67,17 +72,25 @@ static void add_processes(struct strbuf *b)
                       "could mean several, they are listed, nothing is done, and the exit code is 2.\n");
 }
 
+static void add_setting(const struct setting *s, struct strbuf *b)
+{
+        char variable[VARIABLE_MAX];
+
+        setting_variable(s, variable);
+        strbuf_printf(b, "  %-18s %s (--%s)\n", variable, s->help, s->name);
+}
+
 static void add_environment(struct strbuf *b)
 {
-        strbuf_str(b, "Options go before variables:\n\n"
-                      "  CRECHE_SOCKET    the unix socket of the daemon       --socket\n"
-                      "  CRECHE_URL       its address, when there is no socket --url\n"
-                      "  CRECHE_TOKEN     who we are, by TCP                  --token\n"
-                      "  CRECHE_AUTHKEY   the same for a process that Creche has started; set by it, with\n"
-                      "                   CRECHE_SOCKET, CRECHE_URL and CRECHE_ID\n"
-                      "  NO_COLOR         no colours                          --color=never\n"
-                      "  COLUMNS          the width of tables on a terminal\n\n"
-                      "Those of the daemon: creched --help\n");
+        strbuf_str(b, "Options go before variables, and variables before creche.ini, which is looked for in\n"
+                      "$XDG_CONFIG_HOME/creche (~/.config/creche) and then in /etc/creche:\n\n");
+        for (int i = 0; i < CRECHE_SETTINGS; i++)
+                add_setting(&setting_lists[SECTION_CRECHE].settings[i], b);
+        strbuf_str(b, "  CRECHE_AUTHKEY     the token of a process that Creche has started; set by it, with\n"
+                      "                     CRECHE_SOCKET, CRECHE_URL and CRECHE_ID\n"
+                      "  NO_COLOR           no colours\n"
+                      "  COLUMNS            the width of tables on a terminal\n\n"
+                      "'creche config' shows what is in force, and why. Of the daemon: creched --help\n");
 }
 
 static const struct {
@@ -86,12 +99,17 @@ static const struct {
 } topics[] = {
         {"exit-codes", "what creche exits with", add_exit_codes},
         {"processes", "how to say which processes are meant", add_processes},
-        {"environment", "the variables that are looked at", add_environment},
+        {"environment", "the variables and files that are looked at", add_environment},
 };
 
 const char *help_topic(size_t i)
 {
         return i < COUNT(topics) ? topics[i].name : NULL;
+}
+
+void help_add_topic(size_t i, struct strbuf *b)
+{
+        topics[i].add(b);
 }
 
 /* ----------------------------------------------------------------------------------------- commands */
@@ -111,6 +129,15 @@ void help_overview(struct strbuf *b)
                 strbuf_printf(b, "  creche help %-12s %s\n", topics[i].name, topics[i].summary);
 }
 
+static void add_variable(const struct setting *s, struct strbuf *b)
+{
+        char variable[VARIABLE_MAX];
+
+        setting_variable(s, variable);
+        setting_add_default(s, b);
+        strbuf_printf(b, " [%s]", variable);
+}
+
 static void add_options(const struct option_group *group, struct strbuf *b)
 {
         strbuf_printf(b, "\n%s:\n", group->title);
@@ -121,7 +148,10 @@ static void add_options(const struct option_group *group, struct strbuf *b)
                         snprintf(letter, sizeof(letter), "-%c, ", s->letter);
                 snprintf(left, sizeof(left), "%s--%s%s%s", letter, s->name, s->value ? " " : "",
                          s->value ?: "");
-                strbuf_printf(b, "  %-30s %s\n", left, s->help);
+                strbuf_printf(b, "  %-30s %s", left, s->help);
+                if (s->setting)
+                        add_variable(s->setting, b);
+                strbuf_char(b, '\n');
         }
 }
 

@@ -15,5 +15,17 @@ int help_command(const struct command *command, struct fail *f);
 
 /** The name of the topic number @i of `creche help`; NULL: no more. */
 const char *help_topic(size_t i);
+void help_add_topic(size_t i, struct strbuf *b);
+
+/* What creche exits with; a row without ->text ends a table. */
+struct exit_code {
+        int status;
+        const char *shown; /* instead of ->status; NULL: that */
+        const char *text;
+};
+
+/* Ours, and those of the commands that give that of a child, of which help_of_child tells. */
+extern const struct exit_code *const help_exit_codes[2];
+extern const char help_of_child[];
 
 #endif

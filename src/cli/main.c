@@ -12,8 +12,6 @@
 #include "cli/help.h"
 #include "cli/text.h"
 
-enum { UNLIKE = 3 };
-
 /* ------------------------------------------------------------------------------------- finding a command */
 
 /* Whether @name, of one word or two, is what @argv begins with; the number of words. */
@@ -53,24 +51,18 @@ const struct command *command_find(int argc, char *const *argv, int *used)
 
 const char *command_like(const char *word)
 {
-        const char *best = NULL;
-        size_t least = UNLIKE;
+        struct guess guess = {.word = NULL};
+        size_t n = strlen(word);
 
         for (const struct command *c = commands; c->name; c++) {
-                size_t d = text_distance(word, c->name);
-                size_t n = strlen(word);
-
                 if (c->flags & COMMAND_HIDDEN)
                         continue;
+                text_guess(&guess, word, c->name);
                 /* The beginning of a name, or the first word of two. */
-                if (n > 1 && !strncmp(word, c->name, n))
-                        d = 1;
-                if (d < least) {
-                        least = d;
-                        best = c->name;
-                }
+                if (n > 1 && !strncmp(word, c->name, n) && (!guess.word || guess.distance > 1))
+                        guess = (struct guess){c->name, 1};
         }
-        return best;
+        return guess.word;
 }
 
 static int refuse_command(const char *word, struct fail *f)
@@ -85,24 +77,67 @@ static int refuse_command(const char *word, struct fail *f)
 
 /* --------------------------------------------------------------------------------------------- running */
 
-static const char *option_of(const struct args *before, const struct args *a, const char *name)
+/* The options that are settings, on either side of the command. */
+static int read_options(struct settings *s, const struct args *before, const struct args *a, struct fail *f)
 {
-        return args_get(a, name) ?: args_get(before, name);
+        for (const struct option_spec *o = options_global.options; o->name; o++) {
+                const char *text = args_get(a, o->name) ?: args_get(before, o->name);
+                struct err e;
+
+                if (!text || !o->setting || (o->value && !*text))
+                        continue;
+                if (settings_option(s, SECTION_CRECHE, setting_find(SECTION_CRECHE, o->name),
+                                    o->value ? text : "yes", &e) < 0) {
+                        fail_usage(f, "%s", e.msg);
+                        return fail_hint(f, "it is %s: %s", setting_value(o->setting), o->help);
+                }
+        }
+        return 0;
 }
 
-static int run_command(struct cli *c, const struct args *before, const struct args *a, struct fail *f)
+int cli_settings(struct cli *c, struct fail *f)
+{
+        struct err e;
+
+        if (settings_read_files(&c->settings, false, &e) == 0 &&
+            settings_read_variables(&c->settings, SECTION_CRECHE, &e) == 0)
+                return 0;
+        fail_usage(f, "%s", e.msg);
+        return fail_hint(f,
+                         "'creche config --check' tells all that is wrong, 'man creche.ini' what can be set");
+}
+
+static bool is_yes(const struct settings *s, enum creche_setting i)
+{
+        return !strcmp(settings_text(s, SECTION_CRECHE, (int)i), "yes");
+}
+
+static int ask(struct cli *c, const struct args *a, struct fail *f)
 {
         int status;
 
-        if (args_has(a, "help"))
-                return help_command(a->command, f);
-        if (output_begin(&c->out, option_of(before, a, "color"), f) < 0 ||
-            connect_decide(&c->client.where, before, a, f) < 0 || client_begin(&c->client, f) < 0)
+        if (connect_decide(&c->client.where, &c->settings, f) < 0 || client_begin(&c->client, f) < 0)
                 return -1;
-        c->client.verbose = option_of(before, a, "verbose") != NULL;
+        c->client.verbose = is_yes(&c->settings, CRECHE_VERBOSE);
         status = a->command->run(c, a, f);
         client_done(&c->client);
         return status;
+}
+
+static int run_command(struct cli *c, const struct args *before, struct args *a, struct fail *f)
+{
+        bool asks = !(a->command->flags & COMMAND_OFFLINE);
+
+        if (args_has(a, "help"))
+                return help_command(a->command, f);
+        if ((asks && cli_settings(c, f) < 0) || read_options(&c->settings, before, a, f) < 0)
+                return -1;
+        output_begin(&c->out, settings_text(&c->settings, SECTION_CRECHE, CRECHE_COLOR));
+        if (!asks)
+                return a->command->run(c, a, f);
+        if (a->command->flags & COMMAND_LISTS)
+                a->format = settings_text(&c->settings, SECTION_CRECHE, CRECHE_OUTPUT);
+        return ask(c, a, f);
 }
 
 /* Where the status is the child's, a failure of ours has to have one of its own. */
@@ -181,13 +216,15 @@ static int begin(struct cli *c, int argc, char **argv, struct fail *f)
 
 int cli_main(int argc, char **argv)
 {
-        struct cli c = {0};
         struct fail f = {.status = EXIT_FAILED};
+        struct cli c = {0};
         int status;
 
         open_standard_files();
         text_begin();
-        status = begin(&c, argc, argv, &f);
+        options_begin();
+        status = settings_begin(&c.settings, &f.err) < 0 ? -1 : begin(&c, argc, argv, &f);
+        settings_done(&c.settings);
         if (status >= 0)
                 return status;
         if (!output_reader_left(&f))

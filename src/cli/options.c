@@ -13,21 +13,33 @@
 #include "cli/command.h"
 #include "cli/text.h"
 
-enum { OPTIONS_MAX = 96, LONG = 1000, UNLIKE = 3 };
+enum { OPTIONS_MAX = 96, LONG = 1000 };
 
-static const struct option_spec global[] = {
-        OPTION("socket", 0, "PATH", "the daemon's unix socket [CRECHE_SOCKET]", .completes = COMPLETES_FILE),
-        OPTION("url", 0, "URL", "its address, to ask by TCP [CRECHE_URL]"),
-        OPTION("token", 0, "TOKEN",
-               "what to say who we are with; better in CRECHE_TOKEN, where ps does not show it"),
-        OPTION("verbose", 'v', NULL, "show each request as a curl command, on stderr"),
-        OPTION("color", 0, "auto|always|never", "colours; auto: on a terminal, unless NO_COLOR is set",
-               .completes = COMPLETES_WORDS),
-        OPTION("help", 'h', NULL, "what the command does, with examples"),
-        {0},
-};
+/* Those of the settings that are options of every command, and what else is. */
+static struct option_spec global[CRECHE_SETTINGS + 2];
 
 const struct option_group options_global = {"Everywhere", global};
+
+static enum completes completion_of(const struct setting *s)
+{
+        return s->kind == SETTING_PATH   ? COMPLETES_FILE
+               : s->kind == SETTING_WORD ? COMPLETES_WORDS
+                                         : COMPLETES_NOTHING;
+}
+
+void options_begin(void)
+{
+        struct option_spec *o = global;
+
+        for (int i = 0; i < CRECHE_SETTINGS; i++) {
+                const struct setting *s = &setting_lists[SECTION_CRECHE].settings[i];
+
+                if (i != CRECHE_OUTPUT)
+                        *o++ = (struct option_spec)OPTION(s->name, s->letter, s->value, s->help,
+                                                          .completes = completion_of(s), .setting = s);
+        }
+        *o = (struct option_spec)OPTION("help", 'h', NULL, "what the command does, with examples");
+}
 
 static const struct option_spec first[] = {
         OPTION("version", 'V', NULL, "the version"),
@@ -100,8 +112,7 @@ static const char *name_of(const struct command *command)
 static int refuse_unknown(const struct grammar *g, const struct command *command, const char *word,
                           struct fail *f)
 {
-        const char *like = NULL;
-        size_t best = UNLIKE;
+        struct guess guess = {.word = NULL};
         char name[64];
 
         if (strncmp(word, "--", 2) != 0) {
@@ -109,14 +120,11 @@ static int refuse_unknown(const struct grammar *g, const struct command *command
         } else {
                 snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
                 for (int i = 0; i < g->n; i++)
-                        if (text_distance(name, g->specs[i]->name) < best) {
-                                best = text_distance(name, g->specs[i]->name);
-                                like = g->specs[i]->name;
-                        }
+                        text_guess(&guess, name, g->specs[i]->name);
                 fail_usage(f, "there is no option --%s, or it begins several, or takes no value", name);
         }
-        if (like)
-                return fail_hint(f, "did you mean --%s?", like);
+        if (guess.word)
+                return fail_hint(f, "did you mean --%s?", guess.word);
         return fail_hint(
                 f,
                 "'creche help%s%s' lists them; a '--' stands before a command line that begins with a dash",
@@ -131,6 +139,17 @@ static int refuse_missing(const struct grammar *g, int opt, const char *word, st
         return s ? fail_hint(f, "it is %s: %s", s->value, s->help) : -1;
 }
 
+static bool is_declared(const struct args *a, const char *name)
+{
+        const struct option_group *group;
+
+        for (size_t i = 0; (group = command_group(a->command, i)); i++)
+                for (const struct option_spec *s = group->options; s->name; s++)
+                        if (!strcmp(s->name, name))
+                                return true;
+        return false;
+}
+
 static int check_operands(const struct args *a, struct fail *f)
 {
         const struct command *command = a->command;
@@ -140,7 +159,7 @@ static int check_operands(const struct args *a, struct fail *f)
         if (a->operands_n > command->max)
                 fail_usage(f, "'%s' is too much for 'creche %s'", a->operands[command->max], command->name);
         /* A named target is a program by itself. */
-        else if (a->operands_n < command->min && !args_has(a, "target"))
+        else if (a->operands_n < command->min && !(is_declared(a, "target") && args_has(a, "target")))
                 fail_usage(f, "'creche %s' needs %s", command->name, command->arguments);
         else
                 return 0;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "cli/fail.h"
+#include "settings/setting.h"
 
 /* What a value or an operand can be completed to. */
 enum completes {
@@ -21,6 +22,7 @@ enum completes {
         COMPLETES_PROGRAM,
         COMPLETES_COMMAND,
         COMPLETES_TOKEN,
+        COMPLETES_TARGET,
         COMPLETES_WORDS, /* those of ->value, "a|b|c" */
 };
 
@@ -33,6 +35,7 @@ struct option_spec {
         /* For the options of a start: the member of the request, and how to write it; see cli/spec.h. */
         const char *member;
         int kind;
+        const struct setting *setting; /* NULL: it is none */
 };
 
 /* A row of such a table; what more there is goes by its name. */
@@ -59,10 +62,12 @@ struct args {
         size_t given_n;
         char **operands; /* borrowed from argv */
         int operands_n;
+        const char *format; /* of lists, where -o does not say it; NULL: a table */
 };
 
-/** The options that every command takes. */
+/** The options that every command takes; after options_begin(). */
 extern const struct option_group options_global;
+void options_begin(void);
 
 /** Parse what follows the name of @command, argv[0] being that; @command NULL: the options before any command. Returns
  * 0, or -1. args_done() in either case. */

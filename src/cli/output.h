@@ -27,8 +27,8 @@ struct output {
         size_t width; /* columns; 0: as many as it takes */
 };
 
-/** Look at stdout. @color: "auto", "always", "never"; NULL: auto. */
-int output_begin(struct output *o, const char *color, struct fail *f);
+/** Look at stdout. @color: "auto", "always", "never". */
+void output_begin(struct output *o, const char *color);
 
 /** The sequence that turns @c on, COLOR_NONE: all off; "" where there are no colours. */
 const char *output_color(const struct output *o, enum color c);

@@ -38,27 +38,45 @@ enum kind {
         KIND_SIGNAL,
 };
 
-static const struct option_spec spec_options[] = {
+static const struct option_spec start_options[] = {
         OPTION("name", 'n', "NAME", "what it is called; need not be unique", .member = "name",
                .kind = KIND_TEXT),
         OPTION("target", 'T', "NAME", "what an admin has put under this name; the arguments are its values",
-               .member = "target", .kind = KIND_TEXT),
+               .completes = COMPLETES_TARGET, .member = "target", .kind = KIND_TEXT),
         OPTION("kwarg", 'k', "NAME=VALUE", "a value of the target, by its name", .member = "kwargs",
                .kind = KIND_KWARGS),
-        OPTION("env", 'e', "NAME[=VALUE]", "put into its environment; without '=': the value is ours",
-               .member = "env", .kind = KIND_ENV),
         OPTION("secret", 0, "NAME[=FILE]", "the same, never stored: the value is ours, or in FILE",
                .member = "secrets", .kind = KIND_SECRET),
+        OPTION("stdin", 'i', "null|pipe|-", "'-': ours; pipe: what 'creche stdin' writes",
+               .completes = COMPLETES_WORDS, .member = "stdin", .kind = KIND_STDIN),
+        OPTION("stdin-text", 0, "TEXT", "it reads this text, and then the end", .member = "stdin",
+               .kind = KIND_STDIN_TEXT),
+        OPTION("identity", 0, "N[:N]...", "a number of its own among its parent's children",
+               .member = "identity", .kind = KIND_TEXT),
+        {0},
+};
+
+const struct option_group options_start = {"This start", start_options};
+
+static const struct option_spec target_options[] = {
+        OPTION("description", 'D', "TEXT", "what it is, for people", .member = "description",
+               .kind = KIND_TEXT),
+        OPTION("stdin", 'i', "null|pipe", "pipe: what 'creche stdin' writes", .completes = COMPLETES_WORDS,
+               .member = "stdin", .kind = KIND_TEXT),
+        {0},
+};
+
+const struct option_group options_target = {"The target", target_options};
+
+static const struct option_spec spec_options[] = {
+        OPTION("env", 'e', "NAME[=VALUE]", "put into its environment; without '=': the value is ours",
+               .member = "env", .kind = KIND_ENV),
         OPTION("cwd", 'C', "DIR", "where it runs (here, if the daemon is this user's; else its user's home)",
                .completes = COMPLETES_FILE, .member = "cwd", .kind = KIND_PATH),
         OPTION("label", 'l', "KEY=VALUE", "a mark to find it by", .member = "labels", .kind = KIND_LABELS),
         OPTION("user", 'u', "USER", "run as this user, where the daemon's policy allows", .member = "user",
                .kind = KIND_ACCOUNT),
         OPTION("group", 'g', "GROUP", "run in this group", .member = "group", .kind = KIND_ACCOUNT),
-        OPTION("stdin", 'i', "null|pipe|-", "'-': ours; pipe: what 'creche stdin' writes",
-               .completes = COMPLETES_WORDS, .member = "stdin", .kind = KIND_STDIN),
-        OPTION("stdin-text", 0, "TEXT", "it reads this text, and then the end", .member = "stdin",
-               .kind = KIND_STDIN_TEXT),
         OPTION("stdout", 0, "log|null", "where its output goes", .completes = COMPLETES_WORDS,
                .member = "stdout", .kind = KIND_TEXT),
         OPTION("stderr", 0, "log|null|stdout", "where its error output goes", .completes = COMPLETES_WORDS,
@@ -79,8 +97,6 @@ static const struct option_spec spec_options[] = {
         OPTION("umask", 0, "OCTAL", "(022)", .member = "umask", .kind = KIND_TEXT),
         OPTION("start-method", 0, "spawn|fork|forkserver", "how it is started", .completes = COMPLETES_WORDS,
                .member = "start_method", .kind = KIND_TEXT),
-        OPTION("identity", 0, "N[:N]...", "a number of its own among its parent's children",
-               .member = "identity", .kind = KIND_TEXT),
         OPTION("allow-new-privs", 0, NULL, "let it execute setuid programs as such", .member = "no_new_privs",
                .kind = KIND_FALSE),
         {0},
@@ -315,6 +331,15 @@ static int add_member(const struct args *a, const struct option_spec *s, struct 
         return is_object(s->kind) ? add_object(a, s, b, f) : add_value(s, args_get(a, s->name), b, f);
 }
 
+static int add_members(const struct args *a, const struct option_spec *options, struct strbuf *b,
+                       struct fail *f)
+{
+        for (const struct option_spec *s = options; s->name; s++)
+                if (args_has(a, s->name) && add_member(a, s, b, f) < 0)
+                        return -1;
+        return 0;
+}
+
 /* The program and its arguments, or the values of a target. sh -c is the one shell there is. */
 static int add_argv(const struct args *a, struct strbuf *b, struct fail *f)
 {
@@ -370,12 +395,26 @@ int spec_write(const struct cli *c, const struct args *a, bool start, struct str
             check_exclusive(a, "daemon", "no-daemon", f) < 0 ||
             check_exclusive(a, "target", "shell", f) < 0 || add_argv(a, body, f) < 0)
                 return -1;
-        for (const struct option_spec *s = spec_options; s->name; s++)
-                if (args_has(a, s->name) && add_member(a, s, body, f) < 0)
-                        return -1;
+        if (add_members(a, start_options, body, f) < 0 || add_members(a, spec_options, body, f) < 0)
+                return -1;
         add_directory(c, a, body);
         strbuf_printf(body, "%s}", start ? "" : ",\"start\":false");
         return 0;
+}
+
+int spec_write_target(const struct args *a, char **argv, struct strbuf *body, struct fail *f)
+{
+        body->secret = true;
+        if (check_exclusive(a, "daemon", "no-daemon", f) < 0)
+                return -1;
+        strbuf_str(body, "{\"argv\":[");
+        for (char **word = argv; *word; word++) {
+                strbuf_str(body, word == argv ? "" : ",");
+                strbuf_json_str(body, *word);
+        }
+        strbuf_char(body, ']');
+        return add_members(a, target_options, body, f) < 0 || add_members(a, spec_options, body, f) < 0 ? -1
+                                                                                                        : 0;
 }
 
 bool spec_feeds_stdin(const struct args *a)

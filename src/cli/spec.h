@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
-extern const struct option_group options_spec;
+/* What a start and a named target can say, and what only one of them can. */
+extern const struct option_group options_spec, options_start, options_target;
 
 /** Write the request into @body. @c: where it goes to, which decides whether our directory means something there.
  * @start: false: create only. What is in @body may be secret: it is wiped. */
@@ -16,6 +17,9 @@ int spec_write(const struct cli *c, const struct args *a, bool start, struct str
 
 /** Whether our directories mean something to the daemon: it is on this machine, and of the user that we are. */
 bool spec_shares_directories(const struct cli *c);
+/** Write the beginning of a target, which makes @argv (NULL-terminated) of its values, into @body: "{...", without the
+ * brace at its end. */
+int spec_write_target(const struct args *a, char **argv, struct strbuf *body, struct fail *f);
 
 /** Whether our own stdin is to be the child's. */
 bool spec_feeds_stdin(const struct args *a);

@@ -217,3 +217,12 @@ size_t text_distance(const char *a, const char *b)
         }
         return rows[n % 3][m];
 }
+
+void text_guess(struct guess *g, const char *said, const char *word)
+{
+        enum { UNLIKE = 3 };
+        size_t distance = text_distance(said, word);
+
+        if (distance < UNLIKE && (!g->word || distance < g->distance))
+                *g = (struct guess){word, distance};
+}

@@ -43,4 +43,13 @@ void text_quote(struct strbuf *b, const char *s);
 /** How many letters must be changed, added, removed or swapped to make @b of @a. */
 size_t text_distance(const char *a, const char *b);
 
+/* Which of some words was perhaps meant; zeroed: none yet. */
+struct guess {
+        const char *word; /* NULL: it is like none */
+        size_t distance;
+};
+
+/** It was perhaps @word, which is borrowed. */
+void text_guess(struct guess *g, const char *said, const char *word);
+
 #endif

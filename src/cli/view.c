@@ -31,7 +31,7 @@ struct selection {
 
 static const char *format_of(const struct args *a)
 {
-        return args_get(a, "output") ?: "table";
+        return args_get(a, "output") ?: a->format ?: "table";
 }
 
 bool view_wants_json(const struct args *a)

@@ -57,7 +57,7 @@ int view_check(const struct args *a, const struct view *view, struct fail *f);
 /** Print an object as the API gave it, on a line. */
 int view_object(const json_t *object, struct fail *f);
 
-extern const struct view view_processes, view_tokens, view_events;
+extern const struct view view_processes, view_tokens, view_events, view_targets, view_settings;
 
 /** How a process is or how it ended, in a few words: "up 3 minutes", "killed by SIGTERM, 2 hours ago". */
 void view_status(const json_t *process, struct strbuf *out);

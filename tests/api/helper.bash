@@ -43,6 +43,8 @@
 HERE=${BASH_SOURCE[0]%/*}
 METHODS=(spawn fork forkserver)
 BUILD=${BUILD:-build}
+# Whoever runs the tests may have settings of his own.
+export XDG_CONFIG_HOME=/dev/null
 [[ $BUILD == /* ]] || BUILD=$HERE/../../$BUILD
 : "${PATIENCE_S:=20}"
 

@@ -72,6 +72,7 @@ completes() { creche __complete "$@" | cut -f1; }
     # shellcheck disable=SC2086
     creche_status $command
     ((STATUS)) || fail "'$command' succeeds"
+    ((STATUS < 128)) || fail "'$command' dies: $ERR"
     (($(wc -l <<<"$ERR") >= 2)) || fail "'$command' says only: $ERR"
   done <<'END'
 ps --limit x

@@ -15,55 +15,48 @@
 #define printf(...) ((void)snprintf(NULL, 0, __VA_ARGS__)) /* --help */
 #include "daemon/config.c"
 #undef printf
+#include "base/clock.h"
 #include "daemon/sockets.h"
 
 enum { ARGS_MAX = 24 };
 
-static const char *const variables[] = {"HOME",
-                                        "XDG_STATE_HOME",
-                                        "XDG_RUNTIME_DIR",
-                                        "LISTEN_FDS",
-                                        "LISTEN_FDNAMES",
-                                        "CRECHE_STATE_DIR",
-                                        "CRECHE_SOCKET",
-                                        "CRECHE_LISTEN",
-                                        "CRECHE_TLS_CERT",
-                                        "CRECHE_TLS_KEY",
-                                        "CRECHE_TLS_CLIENT_CA",
-                                        "CRECHE_INSECURE_HTTP",
-                                        "CRECHE_STOP_TIMEOUT",
-                                        "CRECHE_LOG_BUDGET",
-                                        "CRECHE_LOG_LEVEL",
-                                        "CRECHE_USER",
-                                        "CRECHE_POLICY",
-                                        "CRECHE_HEADER_TIMEOUT",
-                                        "CRECHE_BODY_TIMEOUT",
-                                        "CRECHE_STREAM_TIMEOUT",
-                                        "CRECHE_MAX_HEADER",
-                                        "CRECHE_MAX_BODY",
-                                        "CRECHE_MAX_BODIES",
-                                        "CRECHE_MAX_CONNECTIONS",
-                                        "CRECHE_MAX_PEER_CONNECTIONS",
-                                        "CRECHE_MAX_PARKED",
-                                        "CRECHE_MAX_CALLER_PARKED",
-                                        "CRECHE_KEEP_ENDED",
-                                        "CRECHE_KEEP_ENDED_COUNT",
-                                        "CRECHE_KEEP_DANGLING",
-                                        "CRECHE_KEEP_EVENTS",
-                                        "CRECHE_KEEP_EVENTS_COUNT"};
+static const char *const places_of_others[] = {"HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "LISTEN_FDS",
+                                               "LISTEN_FDNAMES"};
 
-enum { VARIABLES = sizeof(variables) / sizeof(variables[0]) };
+enum {
+        OTHERS = sizeof(places_of_others) / sizeof(places_of_others[0]),
+        VARIABLES = OTHERS + CRECHED_SETTINGS
+};
+
+static const char *variable_name(int i, char room[VARIABLE_MAX])
+{
+        if (i < OTHERS)
+                return places_of_others[i];
+        setting_variable(&setting_lists[SECTION_CRECHED].settings[i - OTHERS], room);
+        return room;
+}
+
+static void unset_variables(void)
+{
+        char room[VARIABLE_MAX];
+
+        for (int i = 0; i < VARIABLES; i++)
+                unsetenv(variable_name(i, room));
+}
 
 static bool set_variable(char *line)
 {
-        char *eq = strchr(line, '=');
+        size_t n = strcspn(line, "=");
+        char room[VARIABLE_MAX];
 
-        for (int i = 0; eq && i < VARIABLES; i++)
-                if (strlen(variables[i]) == (size_t)(eq - line) &&
-                    !strncmp(variables[i], line, (size_t)(eq - line))) {
-                        setenv(variables[i], eq + 1, 1);
+        for (int i = 0; line[n] && i < VARIABLES; i++) {
+                const char *name = variable_name(i, room);
+
+                if (strlen(name) == n && !strncmp(name, line, n)) {
+                        setenv(name, line + n + 1, 1);
                         return true;
                 }
+        }
         return false;
 }
 
@@ -82,13 +75,24 @@ static int read_lines(struct input *in, char *argv[ARGS_MAX + 2])
         return argc;
 }
 
+static void check_number(const struct setting *s, int64_t v)
+{
+        bool in_us = s->kind == SETTING_TIME || s->kind == SETTING_AGE;
+        bool all = v == 0 && (s->kind == SETTING_COUNT || s->kind == SETTING_AGE);
+        int64_t unit = in_us ? CLOCK_US_PER_S : 1;
+
+        REQUIRE(all || (v >= s->min * unit && v / unit <= s->max));
+        REQUIRE(s->kind != SETTING_TIME || v >= 10000);
+}
+
 static void check_numbers(const struct config *c)
 {
-        for (int i = 0; i < SETTINGS; i++) {
-                const int64_t *v = (const int64_t *)((const char *)c + settings[i].at);
-                bool all = *v == 0 && (settings[i].is == A_COUNT || settings[i].is == AN_AGE);
+        for (int i = 0; i < CRECHED_SETTINGS; i++) {
+                const struct setting *s = &setting_lists[SECTION_CRECHED].settings[i];
 
-                REQUIRE(settings[i].set || all || (*v >= settings[i].min && *v <= settings[i].max));
+                if (s->kind == SETTING_NUMBER || s->kind == SETTING_TIME || s->kind == SETTING_COUNT ||
+                    s->kind == SETTING_AGE)
+                        check_number(s, *(const int64_t *)((const char *)c + places[i]));
         }
 }
 
@@ -119,10 +123,9 @@ static void check_again(const struct config *c)
         snprintf(socket, sizeof(socket), "--socket=%s", c->socket_path);
         snprintf(listen, sizeof(listen), "--listen=%s", *c->listen ? c->listen : "none");
         snprintf(budget, sizeof(budget), "--log-budget=%lld", (long long)c->log_budget);
-        for (int i = 0; i < VARIABLES; i++)
-                unsetenv(variables[i]);
+        unset_variables();
         optind = 0;
-        REQUIRE(config_read(5, argv, &again, &e) == 0);
+        REQUIRE(config_read(5, argv, false, &again, &e) == 0);
         REQUIRE(!strcmp(again.state_dir, c->state_dir) && !strcmp(again.socket_path, c->socket_path));
         REQUIRE(!strcmp(again.listen, c->listen) && again.log_budget == c->log_budget);
 }
@@ -156,12 +159,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct err e = {0};
         int argc, rc;
 
-        for (int i = 0; i < VARIABLES; i++)
-                unsetenv(variables[i]);
+        unset_variables();
         argc = read_lines(&in, argv);
         memcpy(given, argv, sizeof(given)); /* getopt changes the order */
         optind = 0;
-        rc = config_read(argc, argv, &c, &e);
+        rc = config_read(argc, argv, false, &c, &e);
         REQUIRE(rc >= -1 && rc <= 1);
         check_sockets();
         if (rc < 0) {
