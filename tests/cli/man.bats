@@ -6,8 +6,17 @@ BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 
 pages() { printf '%s\n' "$BUILD"/man/*.[1-9]; }
 
-# A page as text, with no word broken.
-shown() { MANWIDTH=400 man --no-hyphenation --no-justification -E UTF-8 -l "$BUILD/man/$1" 2>/dev/null | col -bx; }
+# Each page as text, with no word broken.
+setup_file() {
+  local page
+
+  while read -r page; do
+    MANWIDTH=400 man --no-hyphenation --no-justification -E UTF-8 -l "$page" 2>/dev/null | col -bx \
+      >"$BATS_FILE_TMPDIR/${page##*/}"
+  done < <(pages)
+}
+
+shown() { cat "$BATS_FILE_TMPDIR/$1"; }
 
 # The long options, and the short ones, that are explained: those that begin a line.
 options() { grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+|^ +-[a-zA-Z], ' | grep -oE -- '--?[a-zA-Z][a-z-]*' | sort -u; }
