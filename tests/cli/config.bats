@@ -162,6 +162,14 @@ END
   assert_match "$(by_tcp "$BUILD/creche" info --token-file /nowhere)" 'cannot read the token in /nowhere: No such file'
 }
 
+@test "a process of Creche is that process, whatever the file says" {
+  printf '[creche]\nurl = http://127.0.0.1:1\ntoken-file = /nowhere\n' >"$INI"
+  XDG_CONFIG_HOME=/dev/null creche_status run --follow -e XDG_CONFIG_HOME="$XDG_CONFIG_HOME" -- \
+    "$BUILD/creche" -v info
+  assert_equal "$STATUS" 0
+  assert_match "$ERR" 'unix-socket.*Bearer \$CRECHE_AUTHKEY'
+}
+
 @test "a socket that a variable says goes before an address in the file" {
   printf '[creche]\nurl = http://127.0.0.1:1\n' >"$INI"
   assert_match "$(creche info)" "$CRECHE_SOCKET"
