@@ -68,7 +68,8 @@ static int tell_file(const char *path, bool there, struct fail *f)
         int rc;
 
         text_escape(&b, path, strlen(path), false);
-        rc = output_line(f, "%s: %s", strbuf_text(&b), there ? "good" : "not there");
+        rc = output_line(f, "%s: %s", strbuf_text(&b),
+                         there ? "good" : "there is none, or its folder is closed to us");
         strbuf_done(&b);
         return rc;
 }

@@ -221,12 +221,24 @@ static int complain(struct settings *s, const struct err *e)
         return -1;
 }
 
+/* There may be one, but not for us: who may not enter its folder is not meant. */
+static bool is_closed_to_us(const char *path)
+{
+        char folder[PATH_MAX];
+        const char *slash = strrchr(path, '/');
+
+        if (!slash)
+                return false;
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
+        return access(folder, X_OK) < 0;
+}
+
 int settings_read_path(struct settings *s, const char *path, enum origin origin, bool trusted, struct err *e)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc;
         FILE *f;
 
-        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || (errno == EACCES && is_closed_to_us(path))))
                 return 1;
         if (fd < 0) {
                 err_set(e, ERR_INVALID, errno, "%s", path);

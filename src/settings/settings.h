@@ -42,7 +42,8 @@ void settings_done(struct settings *s);
  * could have written. Returns 0, or -1 with @e set, ERR_INVALID: what is wrong first. */
 int settings_read_files(struct settings *s, bool trusted, struct err *e);
 
-/** The same of the file at @path, as @origin, one of a file. 1: there is none. */
+/** The same of the file at @path, as @origin, one of a file. 1: there is none, or none for us: its folder
+ * is closed to us. */
 int settings_read_path(struct settings *s, const char *path, enum origin origin, bool trusted, struct err *e);
 
 /** Take what @f says, which is called @path. */

@@ -197,6 +197,18 @@ END
   chmod 0666 "$INI" && creche ps
 }
 
+@test "a file in a folder that is closed to us is not for us; one that we may see and not read is told" {
+  local out
+
+  # shellcheck disable=SC2016
+  out=$(with_own_etc 'as() { env -u XDG_CONFIG_HOME HOME=/ setpriv --reuid games --regid games --clear-groups \
+      "$BUILD/creche" config --check 2>&1; }
+    touch /etc/creche/creche.ini; chmod 0700 /etc/creche; as; chmod 0711 /etc/creche; chmod 0600 /etc/creche/creche.ini
+    as || :')
+  assert_match "$out" '/etc/creche/creche.ini: there is none, or its folder is closed to us'
+  assert_match "$out" '/etc/creche/creche.ini: Permission denied'
+}
+
 @test "a file that cannot be read is told, not passed over" {
   mkdir "$INI"
   creche_status ps
