@@ -163,9 +163,9 @@ END
 }
 
 @test "a process of Creche is that process, whatever the file says" {
-  printf '[creche]\nurl = http://127.0.0.1:1\ntoken-file = /nowhere\n' >"$INI"
-  XDG_CONFIG_HOME=/dev/null creche_status run --follow -e XDG_CONFIG_HOME="$XDG_CONFIG_HOME" -- \
-    "$BUILD/creche" -v info
+  mkdir -p "$BATS_TEST_TMPDIR/its/creche"
+  printf '[creche]\nurl = http://127.0.0.1:1\ntoken-file = /nowhere\n' >"$BATS_TEST_TMPDIR/its/creche/creche.ini"
+  creche_status run --follow -e XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/its" -- "$BUILD/creche" -v info
   assert_equal "$STATUS" 0
   assert_match "$ERR" 'unix-socket.*Bearer \$CRECHE_AUTHKEY'
 }
