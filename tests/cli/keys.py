@@ -11,6 +11,7 @@ A step is one of
     size:RxC      resize the terminal
     kill:SIGNAL   send it
     obey          fail if a control sequence came that is not one of ours
+    given back    wait until the modes of the terminal are as before
     end           wait until the command has ended
 
 At the end prints the screen; then "status N", and "modes same" or "modes changed": those of the terminal.
@@ -107,6 +108,9 @@ class Terminal:
                 sys.exit(f"not so after {PATIENCE} s: {what}; the screen is:\n{self.screen.text()}")
             self.pump(0.05)
 
+    def is_as_before(self):
+        return termios.tcgetattr(self.slave) == self.before
+
     def step(self, step):
         verb, _, rest = step.partition(":")
         if verb == "see":
@@ -125,6 +129,8 @@ class Terminal:
                 sys.exit(f"it is not one of ours: {left!r}")
             if max(map(len, self.screen.lines.values())) > self.screen.columns or max(self.screen.lines) >= self.screen.rows:
                 sys.exit(f"it does not fit:\n{self.screen.text()}")
+        elif verb == "given back":
+            self.wait(step, self.is_as_before)
         elif verb == "end":
             self.wait(step, lambda: self.status is not None)
             self.pump(0)
@@ -141,7 +147,7 @@ def main():
             terminal.step(step)
         print(terminal.screen.text())
         print("status", terminal.status)
-        print("modes", "same" if termios.tcgetattr(terminal.slave) == terminal.before else "changed")
+        print("modes", "same" if terminal.is_as_before() else "changed")
         print("cursor", "shown" if terminal.screen.raw.rfind("\x1b[?25h") >= terminal.screen.raw.rfind("\x1b[?25l") else "hidden")
     finally:
         if terminal.status is None:

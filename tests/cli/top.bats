@@ -73,6 +73,11 @@ last_look_is_empty() { # FILE
   done
 }
 
+@test "stopped by Ctrl-Z the terminal is the shell's, continued it is ours again" {
+  creche run -n meanwhile -- true
+  keys 10x80 see:MEM 'type:\x1a' 'given back' kill:SIGCONT see:meanwhile type:s 'see:by id' type:q end --
+}
+
 @test "when the daemon is gone for good, the terminal is as it was, and why is told: 3" {
   local out
 
