@@ -13,8 +13,8 @@
 
 #include "bench.h"
 
-static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-                              const char *data, size_t *data_n, void **state)
+static enum MHD_Result answer(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *data, size_t *data_n, void **state)
 {
         (void)url, (void)method, (void)version, (void)data;
         /* The body first, if there is one. */
@@ -73,9 +73,9 @@ int main(int argc, char **argv)
         json = json_of(strtoul(argv[2], NULL, 10));
         response = MHD_create_response_from_buffer(strlen(json), json, MHD_RESPMEM_MUST_FREE);
         MHD_add_response_header(response, "Content-Type", "application/json");
-        daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, response, MHD_OPTION_LISTEN_SOCKET,
-                                  listen_on(argv[1]), MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 4096u,
-                                  MHD_OPTION_END);
+        daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, response,
+                                  MHD_OPTION_LISTEN_SOCKET, listen_on(argv[1]), MHD_OPTION_THREAD_POOL_SIZE,
+                                  2u, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
         if (!daemon)
                 die("MHD_start_daemon");
         puts("READY");

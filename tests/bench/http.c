@@ -27,7 +27,8 @@ static int dial(const char *path)
 
 void clients_open(struct clients *cs, const char *path, int n)
 {
-        *cs = (struct clients){.all = calloc((size_t)n, sizeof(*cs->all)), .n = n, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+        *cs = (struct clients){
+                .all = calloc((size_t)n, sizeof(*cs->all)), .n = n, .epoll = epoll_create1(EPOLL_CLOEXEC)};
         if (!cs->all || cs->epoll < 0)
                 die("epoll_create1");
         for (int i = 0; i < n; i++) {
@@ -52,10 +53,12 @@ void clients_close(struct clients *cs)
         close(cs->epoll);
 }
 
-void client_send(struct clients *cs, struct client *c, const char *method, const char *target, const char *body)
+void client_send(struct clients *cs, struct client *c, const char *method, const char *target,
+                 const char *body)
 {
         size_t n = body ? strlen(body) : 0;
-        int len = snprintf(c->out, sizeof(c->out), "%s %s HTTP/1.1\r\nHost: creche\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+        int len = snprintf(c->out, sizeof(c->out),
+                           "%s %s HTTP/1.1\r\nHost: creche\r\n%sContent-Length: %zu\r\n\r\n%s", method,
                            target, body ? "Content-Type: application/json\r\n" : "", n, body ? body : "");
 
         if (len < 0 || (size_t)len >= sizeof(c->out))

@@ -36,7 +36,8 @@ void clients_open(struct clients *cs, const char *path, int n);
 void clients_close(struct clients *cs);
 
 /** Send a request; @body may be NULL. Not while one is under way on this connection. */
-void client_send(struct clients *cs, struct client *c, const char *method, const char *target, const char *body);
+void client_send(struct clients *cs, struct client *c, const char *method, const char *target,
+                 const char *body);
 
 /** Take answers, and call @answer for each, until none is waited for. It may send again. */
 void clients_run(struct clients *cs, answer_fn answer);

@@ -37,14 +37,15 @@ static void expect(bool ok, int status, const char *body)
 
 static void report(double took)
 {
-        printf("{\"per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"bytes\": %" PRIu64 "}\n", (double)answers / took,
-               samples_us(&samples, 0.5), samples_us(&samples, 0.99), bytes);
+        printf("{\"per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"bytes\": %" PRIu64 "}\n",
+               (double)answers / took, samples_us(&samples, 0.5), samples_us(&samples, 0.99), bytes);
 }
 
 /* A start is not batched with others by us: each is a request of its own, answered when the row is durable. */
 static void make_spec(const char *program, const char *output)
 {
-        snprintf(spec, sizeof(spec), "{\"argv\":[\"%s\"],\"stdout\":\"%s\",\"stderr\":\"%s\"}", program, output, output);
+        snprintf(spec, sizeof(spec), "{\"argv\":[\"%s\"],\"stdout\":\"%s\",\"stderr\":\"%s\"}", program,
+                 output, output);
 }
 
 static void send_start(struct client *c)

@@ -8,7 +8,10 @@ static long call(long number, long first)
 #if defined(__x86_64__)
         long answer;
 
-        __asm__ volatile("syscall" : "=a"(answer) : "a"(number), "D"(first), "S"(0), "d"(0) : "rcx", "r11", "memory");
+        __asm__ volatile("syscall"
+                         : "=a"(answer)
+                         : "a"(number), "D"(first), "S"(0), "d"(0)
+                         : "rcx", "r11", "memory");
         return answer;
 #elif defined(__aarch64__)
         register long answer __asm__("x0") = first;

@@ -58,7 +58,8 @@ static void spawn_clone(void)
         siginfo_t info;
         int pidfd = -1;
 
-        if (clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, NULL, &pidfd) < 0)
+        if (clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, NULL,
+                  &pidfd) < 0)
                 die("clone");
         if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) || info.si_code != CLD_EXITED || info.si_status)
                 die("waitid");
@@ -102,8 +103,8 @@ static void run_threads(work_fn fn, double seconds, int threads)
         took = now_s() - began;
         for (int i = 0; i < threads; i++)
                 samples_take(&all, &workers[i].samples);
-        printf("{\"per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)all.n / took, samples_us(&all, 0.5),
-               samples_us(&all, 0.99));
+        printf("{\"per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)all.n / took,
+               samples_us(&all, 0.5), samples_us(&all, 0.99));
         samples_done(&all);
         free(workers);
 }
@@ -149,7 +150,8 @@ int main(int argc, char **argv)
         } else if (program && !strcmp(what, "clone")) {
                 run_threads(spawn_clone, seconds, threads);
         } else {
-                fprintf(stderr, "usage: spawn posix|clone|touch SECONDS THREADS PROGRAM | spawn sync SECONDS FILE\n");
+                fprintf(stderr,
+                        "usage: spawn posix|clone|touch SECONDS THREADS PROGRAM | spawn sync SECONDS FILE\n");
                 return 2;
         }
         return 0;
