@@ -42,6 +42,13 @@ UPDATE process SET children = children + 1 WHERE id = :id RETURNING children;
 SELECT id, idempotency_fingerprint, state, state = 'initial' AND request IS NULL FROM process
  WHERE ifnull(parent, 0) = :parent AND idempotency_key = :idempotency_key AND idempotency_key IS NOT NULL;
 
+-- name: process_by_batch_key
+-- Any process of the batch whose key is the first :batch_n characters of this one. ' ' and '!' are neighbours.
+SELECT id, idempotency_fingerprint FROM process
+ WHERE ifnull(parent, 0) = :parent AND idempotency_key > substr(:idempotency_key, 1, :batch_n) || ' '
+   AND idempotency_key < substr(:idempotency_key, 1, :batch_n) || '!' AND idempotency_key IS NOT NULL
+ LIMIT 1;
+
 -- name: process_request
 SELECT state, request, idempotency_key IS NOT NULL FROM process WHERE id = :id;
 

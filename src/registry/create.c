@@ -449,41 +449,59 @@ static int take_idempotency(struct start_op *op, const struct idempotency *idem,
         return op->key ? 0 : err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
 }
 
-int registry_create(struct registry *r, const struct caller *who, struct spec *spec, const char *body,
-                    const struct idempotency *idem, struct ticket *t)
+struct start_op *start_op_create(struct registry *r, const struct caller *who, struct spec *spec,
+                                 const char *body, const struct idempotency *idem, struct ticket *t)
 {
         CLEANUP(op_freep) struct start_op *op = op_new(r, who, spec, t);
-        struct start_op *submitted;
 
         if (!op || caller_may_run(who, spec->target, &t->err) < 0 ||
             (spec->start && may_start(op, who, idem, &t->err) < 0) ||
             registry_resolve_account(r, who, op->spec, &op->account, &t->err) < 0 ||
             new_record(r, who, op, &t->err) < 0 || take_idempotency(op, idem, &t->err) < 0)
-                return -1;
+                return NULL;
         snprintf(op->parent_identity, sizeof(op->parent_identity), "%s", who->identity);
-        if (body && !(op->request = strdup(body)))
-                return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
-        KILLPOINT("create");
+        if (body && !(op->request = strdup(body))) {
+                err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+                return NULL;
+        }
         op->job = (struct store_job){.run = create_run, .done = create_done, .grows = true};
-        submitted = TAKE_PTR(op);
-        store_submit(r->store, &submitted->job);
+        return TAKE_PTR(op);
+}
+
+int registry_create(struct registry *r, const struct caller *who, struct spec *spec, const char *body,
+                    const struct idempotency *idem, struct ticket *t)
+{
+        struct start_op *op = start_op_create(r, who, spec, body, idem, t);
+
+        if (!op)
+                return -1;
+        KILLPOINT("create");
+        store_submit(r->store, &op->job);
         return 1;
+}
+
+struct start_op *start_op_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
+                                 const struct err *refusal, struct ticket *t)
+{
+        CLEANUP(op_freep) struct start_op *op = op_new(r, who, NULL, t);
+
+        if (!op || take_idempotency(op, idem, &t->err) < 0)
+                return NULL;
+        op->child->rec.parent = who->process;
+        op->repeats_only = true;
+        op->refusal = *refusal;
+        op->job = (struct store_job){.run = create_run, .done = create_done};
+        return TAKE_PTR(op);
 }
 
 int registry_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
                     const struct err *refusal, struct ticket *t)
 {
-        CLEANUP(op_freep) struct start_op *op = op_new(r, who, NULL, t);
-        struct start_op *submitted;
+        struct start_op *op = start_op_repeat(r, who, idem, refusal, t);
 
-        if (!op || take_idempotency(op, idem, &t->err) < 0)
+        if (!op)
                 return -1;
-        op->child->rec.parent = who->process;
-        op->repeats_only = true;
-        op->refusal = *refusal;
-        op->job = (struct store_job){.run = create_run, .done = create_done};
-        submitted = TAKE_PTR(op);
-        store_submit(r->store, &submitted->job);
+        store_submit(r->store, &op->job);
         return 1;
 }
 

@@ -270,6 +270,16 @@ void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum)
         record(c, end);
 }
 
+void exit_never_was(struct child *c, const struct err *why)
+{
+        struct process *end = new_end(c);
+
+        end->state = PROCESS_FAILED;
+        end->exit = (struct process_exit){
+                .reason = EXIT_START_FAILED, .oom = -1, .errnum = why->errnum, .detail = strdup(why->msg)};
+        record(c, end);
+}
+
 /* It died before it had become its program? The kernel remembers, of a zombie too. */
 static bool never_ran(const struct child *c)
 {

@@ -6,6 +6,7 @@
  *   waiters.c    tickets that wait: joins, any/all
  *   settle.c     tickets that wait for all exits that have happened to be recorded
  *   create.c     create and start: from a request to a row
+ *   batch.c      many of them in one transaction
  *   starters.c   the threads that clone
  *   outcome.c    what came of it: it runs, it failed, it never was
  *   exits.c      the one terminal transition: seen, recorded, told, reaped (in this order)
@@ -264,6 +265,7 @@ struct start_op {
         struct err refusal;         /* ... but who asks for something new is told this */
         char parent_identity[CALLER_SUBTREE_MAX];
         bool was_initial;   /* it was created before, and stays if it cannot be cloned */
+        bool stays;         /* if it cannot be cloned its row says so, instead of being taken back */
         bool counted;       /* in registry->starts_outside */
         struct timer timer; /* the next try to undo it */
         struct journal_slot *slot;
@@ -274,6 +276,12 @@ struct start_op {
 int starters_begin(struct registry *r, struct err *e);
 void starters_end(struct registry *r);
 void starters_queue(struct registry *r, struct start_op *op);
+/* What registry_create() and registry_repeat() ask for, as far as it can be told without the database: the ->job is to be
+ * submitted. NULL: t->err says why not. @spec is taken. */
+struct start_op *start_op_create(struct registry *r, const struct caller *who, struct spec *spec,
+                                 const char *body, const struct idempotency *idem, struct ticket *t);
+struct start_op *start_op_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
+                                 const struct err *refusal, struct ticket *t);
 /* The operation is over: @op and what it holds go; its ticket, if it was not told yet, is told @e (NULL: done). */
 void start_op_free(struct start_op *op);
 void start_op_finish(struct start_op *op, const struct err *e);
@@ -297,6 +305,8 @@ bool exit_seen(struct child *c);
 /* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);
+/* It could not be cloned, and its row stays. */
+void exit_never_was(struct child *c, const struct err *why);
 /* What the kernel says of one whose parent is not ours, as wait() would have. */
 void exit_from_status(struct child *c, int status);
 /* One of the two: what its parent says of one that was adopted. */

@@ -72,11 +72,31 @@ static void undo_done(struct store_job *job, const struct err *e)
         start_op_finish(op, &op->err);
 }
 
+/* Its row says that it never was: others of its batch are there because it was to be. */
+static void stay(struct start_op *op, const struct err *e)
+{
+        CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
+
+        KILLPOINT("batch.stay");
+        pthread_mutex_lock(&op->registry->lock);
+        c->slot = TAKE_PTR(op->slot);
+        exit_seen(c);
+        c->told = true;
+        ticket_await_start(op->ticket, c);
+        pthread_mutex_unlock(&op->registry->lock);
+        start_op_free(op);
+        exit_never_was(c, e);
+}
+
 void start_op_undo(struct start_op *op, const struct err *e)
 {
         struct registry *r = op->registry;
         struct child *c = op->child;
 
+        if (op->stays) {
+                stay(op, e);
+                return;
+        }
         op->err = *e;
         KILLPOINT("start.undo");
         pthread_mutex_lock(&r->lock);

@@ -106,6 +106,44 @@ int registry_create(struct registry *r, const struct caller *who, struct spec *s
 int registry_repeat(struct registry *r, const struct caller *who, const struct idempotency *idem,
                     const struct err *refusal, struct ticket *t);
 
+/* One of many that are created together. */
+struct creation {
+        struct spec *spec; /* taken; NULL: it has been refused, refusal says why */
+        const char *body;  /* as for registry_create() */
+        struct err refusal;
+        bool may_repeat; /* refused, but under a key it is told what it once made: see registry_repeat() */
+
+        /* The result, as that of registry_create(): of this one. */
+        struct ticket ticket;
+
+        /* The registry's own. */
+        struct batch_op *within;
+        struct start_op *op;
+};
+
+struct batch {
+        struct creation *items; /* the owner's, until the ticket is done */
+        size_t n;
+        bool all; /* all of them or none */
+
+        /* The result. */
+        bool none;      /* with @all: none is there; items[refused].ticket.err says why */
+        size_t refused; /* the first that was */
+};
+
+/**
+ * registry_create() of each of @b, in this order, in one commit unless others were at the writer before.
+ *
+ * With @b->all, one that is refused, now or in the transaction, refuses all: no row is there. Once their rows are durable
+ * there is no way back: one that cannot be cloned then, for want of memory or because the server stops, stays, as
+ * `failed` (ERR_EXEC_FAILED). Without, each goes its own way.
+ *
+ * @idem: of the whole; a repeat finds the same processes. Done when each is; the ticket itself has no err: each item has.
+ * Returns -1 only for want of memory.
+ */
+int registry_create_many(struct registry *r, const struct caller *who, struct batch *b,
+                         const struct idempotency *idem, struct ticket *t);
+
 /** The request that created the `initial` process @id, as malloc()ed JSON in @body. ERR_NOT_FOUND;
  * ERR_ALREADY_STARTED ("cannot start a process twice", or @again's text when not NULL); ERR_CLOSED;
  * ERR_NEEDS_REPEAT. */

@@ -157,6 +157,37 @@ int record_insert(struct db *db, const struct process *p, const struct record_ex
         return publish(db, p->id, process_state_name(p->state), e);
 }
 
+/* The row that @s stands at, of a process under the same key, was asked for as @x is. */
+static int check_fingerprint(sqlite3_stmt *s, const struct record_extras *x, struct err *e)
+{
+        if (sqlite3_column_bytes(s, 1) == FINGERPRINT_BYTES &&
+            memcmp(sqlite3_column_blob(s, 1), x->fingerprint, FINGERPRINT_BYTES) == 0)
+                return 0;
+        return err_set(e, ERR_IDEMPOTENCY_MISMATCH, 0,
+                       "this Idempotency-Key belongs to process %" PRId64 ", which was asked for differently",
+                       (int64_t)sqlite3_column_int64(s, 0));
+}
+
+/* One of the others of its batch tells for all of them. */
+static int check_batch(struct db *db, int64_t parent, const struct record_extras *x, struct err *e)
+{
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_BY_BATCH_KEY);
+        const char *space = strchr(x->idempotency_key, ' ');
+        int rc;
+
+        if (!space)
+                return 0;
+        db_bind_int(s, ":parent", parent);
+        db_bind_text(s, ":idempotency_key", x->idempotency_key);
+        db_bind_int(s, ":batch_n", space - x->idempotency_key);
+        rc = db_step(db, s, e);
+        if (rc <= 0)
+                return rc;
+        rc = check_fingerprint(s, x, e);
+        sqlite3_reset(s);
+        return rc;
+}
+
 int record_by_key(struct db *db, int64_t parent, const struct record_extras *x, struct record_key *found,
                   struct err *e)
 {
@@ -167,16 +198,11 @@ int record_by_key(struct db *db, int64_t parent, const struct record_extras *x, 
         db_bind_text(s, ":idempotency_key", x->idempotency_key);
         rc = db_step(db, s, e);
         if (rc <= 0)
-                return rc;
+                return rc < 0 ? -1 : check_batch(db, parent, x, e);
         found->id = sqlite3_column_int64(s, 0);
         found->state = (enum process_state)process_state_parse((const char *)sqlite3_column_text(s, 2));
         found->unstarted = sqlite3_column_int(s, 3);
-        if (sqlite3_column_bytes(s, 1) != FINGERPRINT_BYTES ||
-            memcmp(sqlite3_column_blob(s, 1), x->fingerprint, FINGERPRINT_BYTES) != 0)
-                rc = err_set(e, ERR_IDEMPOTENCY_MISMATCH, 0,
-                             "this Idempotency-Key belongs to process %" PRId64
-                             ", which was asked for differently",
-                             found->id);
+        rc = check_fingerprint(s, x, e) < 0 ? -1 : 1;
         sqlite3_reset(s);
         return rc;
 }

@@ -39,7 +39,10 @@ struct record_key {
 };
 
 /** Look an Idempotency-Key of @parent's up. Returns 1 with @found set, 0: a new key, or -1:
- * ERR_IDEMPOTENCY_MISMATCH or the database. */
+ * ERR_IDEMPOTENCY_MISMATCH or the database.
+ *
+ * That of one process of a batch is the batch's, a space and which one it is: no client's key has a space. All of a batch
+ * have the same fingerprint: with another one the key is no new one, though this process of it has no row. */
 int record_by_key(struct db *db, int64_t parent, const struct record_extras *x, struct record_key *found,
                   struct err *e);
 

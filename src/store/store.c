@@ -259,6 +259,11 @@ void store_submit(struct store *s, struct store_job *job)
         writer_submit(s->writer, job);
 }
 
+void store_submit_all(struct store *s, struct list *jobs)
+{
+        writer_submit_all(s->writer, jobs);
+}
+
 int store_backup(struct store *s, const atomic_bool *stop, struct err *e)
 {
         return backup_take(s, &s->files, stop, e);

@@ -71,6 +71,10 @@ void store_close(struct store *s);
 
 void store_submit(struct store *s, struct store_job *job);
 
+/** The same for the list of many, by their ->link: they come to the writer together, and share a commit unless others
+ * were before them. @jobs is empty then. */
+void store_submit_all(struct store *s, struct list *jobs);
+
 /** Take a consistent snapshot of the database as it is now, while the writer goes on. Blocks for as long as that
  * takes; not from two threads at once. Returns a file that has no name any more, open for reading, or -1: ERR_FULL
  * (too little room, or the disk became full meanwhile), ERR_STOPPING once *@stop is true, ERR_UNAVAILABLE. */

@@ -421,6 +421,14 @@ void writer_submit(struct writer *w, struct store_job *job)
                 pthread_cond_signal(&w->wake);
 }
 
+void writer_submit_all(struct writer *w, struct list *jobs)
+{
+        pthread_mutex_lock(&w->lock);
+        list_splice(&w->queue, jobs);
+        pthread_mutex_unlock(&w->lock);
+        pthread_cond_signal(&w->wake);
+}
+
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg)
 {
         pthread_mutex_lock(&w->watch_lock);

@@ -17,6 +17,8 @@ struct writer;
 int writer_start(struct db *db, const struct files *files, const struct store_config *c, struct writer **out,
                  struct err *e);
 void writer_submit(struct writer *w, struct store_job *job);
+/** See store_submit_all(). */
+void writer_submit_all(struct writer *w, struct list *jobs);
 /** See store_watch(). */
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg);
 /** See store_stats(). */

@@ -95,6 +95,8 @@ export class World {
 
     if (json.argv && !json.placeholders)
       json.argv = ['true'];
+    for (const process of json.processes ?? [])
+      process.argv = ['true'];
     if (json.ids)
       json.ids = [id ?? await this.ended()];
     return { json };
@@ -216,6 +218,17 @@ const OWN = {
     async idempotency_mismatch(world, op) {
       await world.call(op, { headers: { 'Idempotency-Key': 'contract' } });
       return world.call(op, { json: { argv: ['false'] }, headers: { 'Idempotency-Key': 'contract' } });
+    },
+  },
+  start_batch: {
+    async daemon_no_children(world, op) {
+      const { as } = await world.parent({ daemon: true });
+
+      return world.call(op, { headers: as });
+    },
+    async idempotency_mismatch(world, op) {
+      await world.call(op, { headers: { 'Idempotency-Key': 'contract' } });
+      return world.call(op, { json: { processes: [{ argv: ['false'] }] }, headers: { 'Idempotency-Key': 'contract' } });
     },
   },
   update_process: {

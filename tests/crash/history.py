@@ -23,6 +23,8 @@ class Run:
     runs: bool = True  # False: there is no such program
     asked_to_end: bool = False  # a client sent SIGTERM
     daemon: bool = False  # it is terminated when the server stops
+    row_key: str = None  # what its row has for a key, if that is not the mark: one of a batch
+    stays: bool = False  # one of a batch of all: where it could not be cloned, it is failed, in no stage
     ids: set = dataclasses.field(default_factory=set)  # in all answers
     acknowledged: bool = False  # there was a 201 or a 200
     refused: bool = False  # 422: it could not be started
@@ -141,9 +143,10 @@ class Checker:
         elif state == "failed":
             if seen.begun:
                 self._say(run, "it ran, and its row says that it failed to start")
-            if run.acknowledged and run.runs and not self.may_fail(run):
+            may_fail = self.may_fail(run) or (run.stays and row.stage is None)
+            if run.acknowledged and run.runs and not may_fail:
                 self._say(run, f"its start was acknowledged, its row says failed ({row.stage})")
-            elif run.refused and run.runs and not self.may_fail(run):
+            elif run.refused and run.runs and not may_fail:
                 self._say(run, f"there is such a program, and it was refused ({row.stage})")
         elif state == "lost":
             if not self.may_be_lost(run):
@@ -152,7 +155,7 @@ class Checker:
             self._say(run, f"all is over, and its row says {state}")
         if state in ("failed", "lost") and row.exitcode is not None:
             self._say(run, f"its row says {state} and makes up the exit code {row.exitcode}")
-        if row.key and row.key != run.mark:
+        if row.key and row.key != (run.row_key or run.mark):
             self._say(run, f"its row has the key {row.key}")
 
     def _state_of(self, row):

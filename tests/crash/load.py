@@ -61,7 +61,8 @@ class Worker:
         self.count = 0
         self.stories = ((50, self.start_and_join), (10, self.terminate), (8, self.create_then_start),
                         (5, self.no_such_program), (6, self.ask_twice), (6, self.feed_stdin),
-                        (20, self.without_key), (5, self.leave_orphan), (5, self.look_around))
+                        (20, self.without_key), (5, self.leave_orphan), (5, self.look_around),
+                        (8, self.batch_of_all), (8, self.batch_of_each))
 
     def work(self, stopping):
         stories = [story for weight, story in self.stories for _ in range(weight)]
@@ -214,6 +215,40 @@ class Worker:
     def leave_orphan(self, run):
         self.start(run, self.request(run, self.some_ms(), "orphan"))
         self.join(run)
+
+    def batch(self, first, mode):
+        """Several at once, under one key: its answer is that of each."""
+        runs = [first] + [self.new_run() for _ in range(self.random.randrange(1, 8))]
+        body = {"mode": mode, "processes": [self.request(run, self.some_ms()) for run in runs]}
+        for n, run in enumerate(runs):
+            run.row_key = f"{first.mark} {n}"
+            run.stays = mode == "all"
+        self.load.starts += len(runs)
+        # One that has not been cloned for want of something is asked for again, with the others.
+        left = runs
+        while left:
+            status, answer = self.client.insist("POST", "/v1/processes:batch", body=body, key=first.mark)
+            if status != 200 or len(answer["results"]) != len(runs):
+                raise AssertionError(f"a batch was answered with {status}: {answer}")
+            left = []
+            for run, result in zip(runs, answer["results"]):
+                if "process" in result:
+                    self.note(run, 422 if result["process"]["state"] == "failed" else 200,
+                              {"process": result["process"], "id": result["process"]["id"]})
+                elif result["problem"]["status"] in NO_ANSWER and mode == "each":
+                    left.append(run)
+                else:
+                    raise AssertionError(f"a start of a batch was answered with {result}")
+            if left:
+                time.sleep(0.01)
+        for run in runs:
+            self.join(run)
+
+    def batch_of_all(self, run):
+        self.batch(run, "all")
+
+    def batch_of_each(self, run):
+        self.batch(run, "each")
 
     def look_around(self, run):
         self.load.runs.remove(run)

@@ -152,6 +152,7 @@ TRIGGERS = {
     "forkserver.rescue": first("forkserver.started"),
     "restart.exit": hang_up,
     "restart.exec": hang_up,
+    "batch.stay": run_out_of_files,
     "start.undo": run_out_of_files,
     "start.undone": run_out_of_files,
     "token.minted": mint_and_revoke,
