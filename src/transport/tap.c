@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@ ssize_t tap_send(int fd, const void *buf, size_t n, int flags) __asm__("send");
 ssize_t tap_sendmsg(int fd, const struct msghdr *m, int flags) __asm__("sendmsg");
 ssize_t tap_sendfile(int fd, int from, off_t *at, size_t n) __asm__("sendfile64");
 int tap_shutdown(int fd, int how) __asm__("shutdown");
+int tap_epoll_wait(int fd, struct epoll_event *evs, int max, int timeout_ms) __asm__("epoll_wait");
 
 ssize_t tap_recv(int fd, void *buf, size_t n, int flags)
 {
@@ -70,6 +72,12 @@ int tap_shutdown(int fd, int how)
         if (t)
                 tls_end(t);
         return (int)syscall(SYS_shutdown, fd, how);
+}
+
+/* libmicrohttpd 0.9.75 asks again when it got as many as it asked for, and sleeps on what it has: so it never does. */
+int tap_epoll_wait(int fd, struct epoll_event *evs, int max, int timeout_ms)
+{
+        return epoll_pwait(fd, evs, max > 1 ? max - 1 : max, timeout_ms, NULL);
 }
 
 bool tap_put(int fd, struct connection *c)

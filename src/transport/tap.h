@@ -11,6 +11,9 @@
  * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel. That it
  * has no other way out is a test (tests/api/tls.bats).
  *
+ * Of epoll_wait() it gets one event less than it asks for: with all of them, 128, it would wait for more before it looks at
+ * any (tests/api/load.bats).
+ *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
  */
 #ifndef CRECHE_TRANSPORT_TAP_H

@@ -130,3 +130,8 @@ files_are_at_most() { # PID N
   release "$id"
   assert_equal "$(exitcode_of "$id")" 5
 }
+
+# libmicrohttpd 0.9.75 takes 128 events from epoll at once, and sleeps on those when there were exactly so many.
+@test "as many requests at once as the two threads take events at once are answered at once" {
+  assert_equal "$(python3 "$BATS_TEST_DIRNAME/at_once.py" "$CRECHE_SOCKET" "$(daemon_pid)" 256)" 256
+}
