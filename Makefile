@@ -97,7 +97,7 @@ SEAM_SRC  := $(wildcard tests/seam/*.c)
 INIT_TEST := $(wildcard tests/init/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
 CRASH_AID := $(addprefix $(BUILD)/tests/crash/,forbid witness clock_shim.so)
-BENCH_AID := $(addprefix $(BUILD)/tests/bench/,nothing waits spawn load constant)
+BENCH_AID := $(addprefix $(BUILD)/tests/bench/,nothing waits spawn load constant shim.so)
 
 MIGRATIONS := $(sort $(wildcard sql/migrations/*.sql))
 QUERIES    := $(sort $(wildcard sql/queries/*.sql))
@@ -342,12 +342,14 @@ $(BUILD)/tests/bench/nothing: AID_FLAGS = -static -nostdlib -fno-stack-protector
 $(BUILD)/tests/bench/waits: AID_FLAGS = -static -nostdlib -fno-stack-protector -DWAITS
 $(BUILD)/tests/bench/spawn: AID_FLAGS = -pthread
 $(BUILD)/tests/bench/constant: AID_FLAGS = -lmicrohttpd
+$(BUILD)/tests/bench/shim.so: AID_FLAGS = -fPIC -shared
 
 $(BENCH_AID): $(BUILD)/tests/bench/%: $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -D_GNU_SOURCE -std=gnu17 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) -o $@ $(filter %.c,$^) $(AID_FLAGS)
 
 $(BUILD)/tests/bench/nothing $(BUILD)/tests/bench/waits: tests/bench/nothing.c
+$(BUILD)/tests/bench/shim.so: tests/bench/shim.c
 $(BUILD)/tests/bench/spawn: tests/bench/spawn.c tests/bench/bench.h
 $(BUILD)/tests/bench/constant: tests/bench/constant.c tests/bench/bench.h
 $(BUILD)/tests/bench/load: tests/bench/load.c tests/bench/http.c tests/bench/http.h tests/bench/bench.h

@@ -24,6 +24,7 @@ import tempfile
 import time
 
 from measure import HEADLINE, Figure, line, run, stat_of
+from past import fill
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../crash"))
@@ -67,11 +68,16 @@ class Bench:
     # ------------------------------------------------------------------------------------------- ours
 
     @contextlib.contextmanager
-    def serve(self, living=0):
-        """A server on an empty database, with so many living children. Nothing of it is left."""
+    def serve(self, living=0, past=0, env=None):
+        """A server with so many living children, and so many that have ended. Nothing of it is left."""
         directory = tempfile.mkdtemp(prefix="bench.", dir=self.options.directory)
         server = Server(self.options.build, directory)
+        server.env = env or {}
         server.start()
+        if past:
+            server.stop()
+            fill(server.database, past)
+            server.start()
         try:
             if living:
                 self.load(server, "start", min(64, living), living, self.waits)
@@ -81,11 +87,29 @@ class Bench:
             server.remove_control_groups()
             shutil.rmtree(directory)
 
+    @contextlib.contextmanager
+    def shimmed(self, said, **env):
+        """A server with shim.so, which has said that it has done what it was told to."""
+        with self.serve(env={"LD_PRELOAD": os.path.join(self.tools, "shim.so"), **env}) as server:
+            with open(os.path.join(server.directory, "stderr"), encoding="utf-8") as f:
+                if f"bench: {said}" not in f.read():
+                    sys.exit(f"bench: creched does not say: {said}")
+            yield server
+
     def load(self, server, *args):
         return run(os.path.join(self.tools, "load"), server.socket, *args)
 
     def start_join(self, server, clients, output="null"):
         return self.load(server, "start-join", clients, self.options.seconds, self.nothing, output)
+
+    def batch_join(self, server, clients, size):
+        return self.load(server, "batch-join", clients, self.options.seconds, self.nothing, size)
+
+    def against(self, figure, one, other, clients=64):
+        """start_join of one server against that of another, in turn."""
+        for _ in self.rounds():
+            figure.round(lambda: self.start_join(one, clients)["per_s"], lambda: self.start_join(other, clients)["per_s"])
+        return [figure]
 
     def get(self, path, target, clients=16):
         return run(os.path.join(self.tools, "load"), path, "get", clients, self.options.seconds, target)
@@ -121,9 +145,9 @@ def ask(server, method, target, body=None):
 
 def start_join(b):
     """Against bare loops of the kernel's own price."""
-    figures = [(Figure("start_join_64", "64 clients start and join, against R1", "per s", 1.5), b.r1, "null"),
-               (Figure("start_join_64_logs", "the same with log files, against R1", "per s", 1.3), b.r1, "log"),
-               (Figure("start_join_64_r2", "64 clients start and join, against R2", "per s", 0.6), b.r2, "null")]
+    figures = [(Figure("start_join_64", "64 clients start and join, against R1", "per s"), b.r1, "null"),
+               (Figure("start_join_64_logs", "the same with log files, against R1", "per s"), b.r1, "log"),
+               (Figure("start_join_64_r2", "64 clients start and join, against R2", "per s"), b.r2, "null")]
     with b.serve() as server:
         for _ in b.rounds():
             for figure, yardstick, output in figures:
@@ -133,7 +157,7 @@ def start_join(b):
 
 def start_join_1(b):
     """One client: a spawn, two syncs and two round trips are what it must cost."""
-    figure = Figure("start_join_1", "one client, p50, against a spawn, 2 syncs and 2 round trips", "us", 1.1, most=True)
+    figure = Figure("start_join_1", "one client, p50, against a spawn, 2 syncs and 2 round trips", "us")
 
     def price(directory, h):
         spawn = b.spawn("posix", 1, b.nothing)["p50_us"]
@@ -146,7 +170,7 @@ def start_join_1(b):
 
 
 def start_join_256(b):
-    figure = Figure("start_join_256", "256 clients, p99, against 256 / R1", "us", 1.2, most=True)
+    figure = Figure("start_join_256", "256 clients, p99, against 256 / R1", "us")
     with b.serve() as server:
         for _ in b.rounds():
             figure.round(lambda: b.start_join(server, 256)["p99_us"], lambda: 256 / b.r1() * 1e6)
@@ -155,20 +179,58 @@ def start_join_256(b):
 
 def live_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("live_10k", f"start_join_64 beside {n} living children, against none", "per s", 0.95)
+    figure = Figure("live_10k", f"start_join_64 beside {n} living children, against none", "per s")
     with b.serve() as empty, b.serve(living=n) as full:
-        for _ in b.rounds():
-            figure.round(lambda: b.start_join(full, 64)["per_s"], lambda: b.start_join(empty, 64)["per_s"])
-    return [figure]
+        return b.against(figure, full, empty)
 
 
 def parked_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("parked_10k", f"start_join_64 beside {n} parked joins, against none", "per s", 0.9)
+    figure = Figure("parked_10k", f"start_join_64 beside {n} parked joins, against none", "per s")
     with b.serve() as empty, b.serve() as full, b.parked(full, n):
+        return b.against(figure, full, empty)
+
+
+def history_10m(b):
+    n = b.count(10000000, 10000)
+    figure = Figure("history_10m", f"start_join_64 with {n} processes in the database, against none", "per s")
+    with b.serve() as empty, b.serve(past=n) as full:
+        return b.against(figure, full, empty)
+
+
+def rss_1g(b):
+    n = b.count(1 << 30, 1 << 24)
+    figure = Figure("rss_1g", f"start_join_64 with {n >> 20} MiB touched in creched, against none", "per s")
+    with b.serve() as small, b.shimmed("touched", BENCH_TOUCH=str(n)) as large:
+        return b.against(figure, large, small)
+
+
+def full_vs_normal(b):
+    """What the promise costs that nothing is lost when the power fails."""
+    figure = Figure("full_vs_normal", "start_join_64 with synchronous=FULL, against NORMAL", "per s")
+    with b.serve() as full, b.shimmed("synchronous NORMAL", BENCH_NORMAL="1") as normal:
+        return b.against(figure, full, normal)
+
+
+def start_batch(b):
+    size = b.count(64, 8)
+    figure = Figure("start_batch", f"4 clients start {size} with a request and join them with one, against R2", "per s")
+    with b.serve() as server:
         for _ in b.rounds():
-            figure.round(lambda: b.start_join(full, 64)["per_s"], lambda: b.start_join(empty, 64)["per_s"])
+            figure.round(lambda: b.batch_join(server, 4, size)["per_s"], b.r2)
     return [figure]
+
+
+def peers(b):
+    """64 at a time, ours asked for by 64 clients."""
+    figures = [(Figure(f"peer_{method}", f"start_join_64, against CPython's multiprocessing, {method}", "per s"), method)
+               for method in ("fork", "forkserver")]
+    with b.serve() as server:
+        for _ in b.rounds():
+            for figure, method in figures:
+                figure.round(lambda: b.start_join(server, 64)["per_s"],
+                             lambda m=method: run(os.path.join(HERE, "peers.py"), m, b.options.seconds)["per_s"])
+    return [figure for figure, _ in figures]
 
 
 # ------------------------------------------------------------------------------------------------ reads
@@ -176,8 +238,8 @@ def parked_10k(b):
 
 def reads(b):
     """The same clients and bytes, of Creche and of libmicrohttpd alone."""
-    one = Figure("get_one", "GET of one process, against H", "per s", 0.8)
-    hundred = Figure("list_100", "GET of 100 processes, against H", "per s", 0.8)
+    one = Figure("get_one", "GET of one process, against H", "per s")
+    hundred = Figure("list_100", "GET of 100 processes, against H", "per s")
     with b.serve() as server:
         b.load(server, "start", 4, 100, b.nothing)
         for figure, target in ((one, "/v1/processes/1"), (hundred, "/v1/processes?limit=100")):
@@ -190,7 +252,7 @@ def reads(b):
 
 def active_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("active_10k", f"GET of {n} active children, p50, against H", "us", 2.0, most=True)
+    figure = Figure("active_10k", f"GET of {n} active children, p50, against H", "us")
     with b.serve(living=n) as server:
         target = "/v1/active_children"
         with b.constant(b.get(server.socket, target, 1)["bytes"]) as h:
@@ -202,8 +264,8 @@ def active_10k(b):
 def fanout(b):
     """From the exit of a child to the answer of the last of those who join it."""
     figures = []
-    for name, n, goal in (("fanout_1k", b.count(1000, 50), 10), ("fanout_10k", b.count(10000, 100), 100)):
-        figure = Figure(name, f"exit of a child to the last of {n} joiners' answers", "ms", goal, most=True)
+    for name, n in (("fanout_1k", b.count(1000, 50)), ("fanout_10k", b.count(10000, 100))):
+        figure = Figure(name, f"exit of a child to the last of {n} joiners' answers", "ms")
         with b.serve() as server:
             for _ in b.rounds():
                 child = ask(server, "POST", "/v1/processes", {"argv": [b.waits], "stdout": "null", "stderr": "null"})
@@ -234,8 +296,8 @@ def kernel_bytes():
 
 def memory(b):
     n = b.count(10000, 200)
-    ours = Figure("memory", f"private bytes of creched for each of {n} living children", "B", 1024, most=True)
-    kernel = Figure("memory_kernel", "memory of the kernel for each of them", "B", 65536, most=True)
+    ours = Figure("memory", f"private bytes of creched for each of {n} living children", "B")
+    kernel = Figure("memory_kernel", "memory of the kernel for each of them", "B")
     for _ in range(1 if b.options.smoke else 3):
         with b.serve() as server:
             # What the first ones cost is not their own.
@@ -250,7 +312,7 @@ def memory(b):
 
 def restart_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("restart_10k", f"SIGKILL of creched to the first answer, {n} living children", "ms", 300, most=True)
+    figure = Figure("restart_10k", f"SIGKILL of creched to the first answer, {n} living children", "ms")
     with b.serve(living=n) as server:
         for _ in b.rounds():
             kill(wait_for(server.serving_pid, "creched serves"))
@@ -263,8 +325,8 @@ def restart_10k(b):
 
 def idle(b):
     n, seconds = b.count(10000, 100), b.count(60, 2)
-    ticks = Figure("idle", f"processor ticks of creched in {seconds} s, {n} children asleep", "ticks", 0, most=True)
-    wakes = Figure("idle_wakes", "times that one of its threads was scheduled meanwhile", "times", 0, most=True)
+    ticks = Figure("idle", f"processor ticks of creched in {seconds} s, {n} children asleep", "ticks")
+    wakes = Figure("idle_wakes", "times that one of its threads was scheduled meanwhile", "times")
 
     def switches(pid):
         total = 0
@@ -288,8 +350,8 @@ def logs(b):
     """A child that writes as fast as it can, into its log and into a plain file."""
     size = b.count(1000, 10)
     write = f"exec dd if=/dev/zero bs=64k count={size * 16} status=none"
-    ratio = Figure("logs", f"a child writes {size} MiB to its output, against a plain file", "MiB per s", 0.98)
-    cost = Figure("logs_cpu", "processor time of creched meanwhile", "ms", 20, most=True)
+    ratio = Figure("logs", f"a child writes {size} MiB to its output, against a plain file", "MiB per s")
+    cost = Figure("logs_cpu", "processor time of creched meanwhile", "ms")
     with b.serve() as server:
         pid = wait_for(server.daemon, "creched runs")
         plain = os.path.join(server.directory, "plain")
@@ -317,8 +379,8 @@ def logs(b):
 
 
 def footprint(b):
-    rss = Figure("footprint_rss", "resident memory of creched and creche-init, idle", "MiB", 8, most=True)
-    size = Figure("footprint_size", "creched and creche-init, stripped", "KiB", 400, most=True)
+    rss = Figure("footprint_rss", "resident memory of creched and creche-init, idle", "MiB")
+    size = Figure("footprint_size", "creched and creche-init, stripped", "KiB")
     with b.serve() as server:
         time.sleep(0.5)
         rss.add(sum(resident_bytes(p) for p in (server.main.pid, server.daemon())) / 2**20)
@@ -331,8 +393,29 @@ def footprint(b):
     return [rss, size]
 
 
+def scaling(b):
+    """What a start and a join cost by how much there is of everything else: [(name, what, [(n, per s)])]."""
+
+    def per_s(clients=64, **there):
+        with b.serve(**there) as server:
+            return statistics.median(b.start_join(server, clients)["per_s"] for _ in b.rounds())
+
+    def beside(joins):
+        with b.serve() as server, b.parked(server, joins):
+            return statistics.median(b.start_join(server, 64)["per_s"] for _ in b.rounds())
+
+    def counts(*all_of_them):
+        return all_of_them if not b.options.smoke else [n for n in all_of_them if n <= 10] + [20]
+
+    return [("scale_living", "living children", [(n, per_s(living=n)) for n in counts(0, 1000, 10000)]),
+            ("scale_parked", "parked joins", [(n, beside(n)) for n in counts(1, 1000, 10000)]),
+            ("scale_history", "processes in the database", [(n, per_s(past=n)) for n in counts(0, 1000000, 10000000)]),
+            ("scale_clients", "clients", [(n, per_s(clients=n)) for n in counts(1, 4, 16, 64, 256, 1024)])]
+
+
 WORKLOADS = {"start_join_64": start_join, "start_join_1": start_join_1, "start_join_256": start_join_256,
-             "live_10k": live_10k, "parked_10k": parked_10k, "get_one": reads, "active_10k": active_10k,
+             "start_batch": start_batch, "full_vs_normal": full_vs_normal, "rss_1g": rss_1g, "history_10m": history_10m,
+             "live_10k": live_10k, "parked_10k": parked_10k, "peer": peers, "get_one": reads, "active_10k": active_10k,
              "fanout": fanout, "memory": memory, "restart_10k": restart_10k, "idle": idle, "logs": logs,
              "footprint": footprint}
 
@@ -350,9 +433,9 @@ def parse():
     options.build = os.path.abspath(options.build)
     if options.smoke:
         options.rounds, options.seconds = 1, 0.1
-    unknown = [name for name in options.names if not any(w.startswith(name) for w in WORKLOADS)]
+    unknown = [name for name in options.names if not any(w.startswith(name) for w in (*WORKLOADS, "scale"))]
     if unknown:
-        p.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+        p.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}, scale")
     return options
 
 
@@ -369,7 +452,7 @@ def main():
     options = parse()
     become_subreaper()
     raise_files()
-    results = []
+    results, series = [], []
     print(HEADLINE, flush=True)
     for name, workload in WORKLOADS.items():
         if options.names and not any(name.startswith(n) for n in options.names):
@@ -377,6 +460,10 @@ def main():
         for figure in workload(Bench(options)):
             results.append(figure.result())
             print(line(results[-1]), flush=True)
+    if not options.names or any("scale".startswith(n) for n in options.names):
+        for name, what, points in scaling(Bench(options)):
+            series.append({"name": name, "what": what, "unit": "per s", "points": points})
+            print(f"{name:20} {what}: " + ", ".join(f"{n}: {per_s:,.0f} per s" for n, per_s in points), flush=True)
     with tempfile.TemporaryDirectory(prefix="bench.", dir=options.directory) as directory:
         sync_us = statistics.median(Bench(options).sync_us(directory) for _ in range(3))
     missed = [r["name"] for r in results if not r["met"]]
@@ -384,7 +471,7 @@ def main():
           f"{': ' + ' '.join(missed) if missed else ''}")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
-            json.dump({"fdatasync_us": sync_us, "processors": os.cpu_count(), "figures": results}, f, indent=1)
+            json.dump({"fdatasync_us": sync_us, "processors": os.cpu_count(), "figures": results, "scaling": series}, f, indent=1)
     return 0
 
 

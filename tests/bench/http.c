@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -57,16 +58,18 @@ void client_send(struct clients *cs, struct client *c, const char *method, const
                  const char *body)
 {
         size_t n = body ? strlen(body) : 0;
-        int len = snprintf(c->out, sizeof(c->out),
-                           "%s %s HTTP/1.1\r\nHost: creche\r\n%sContent-Length: %zu\r\n\r\n%s", method,
-                           target, body ? "Content-Type: application/json\r\n" : "", n, body ? body : "");
+        int len = snprintf(c->head, sizeof(c->head),
+                           "%s %s HTTP/1.1\r\nHost: creche\r\n%sContent-Length: %zu\r\n\r\n", method, target,
+                           body ? "Content-Type: application/json\r\n" : "", n);
+        struct iovec v[] = {{c->head, (size_t)len}, {(void *)(uintptr_t)body, n}};
+        struct msghdr m = {.msg_iov = v, .msg_iovlen = body ? 2 : 1};
 
-        if (len < 0 || (size_t)len >= sizeof(c->out))
+        if (len < 0 || (size_t)len >= sizeof(c->head))
                 die("a request is too long");
         c->since = now_s();
         /* It fits into the buffer of a connection that has nothing under way. */
-        if (send(c->fd, c->out, (size_t)len, MSG_NOSIGNAL) != len)
-                die("send");
+        if (sendmsg(c->fd, &m, MSG_NOSIGNAL) != (ssize_t)((size_t)len + n))
+                die("sendmsg");
         cs->waiting++;
 }
 

@@ -15,8 +15,7 @@ struct client {
         int64_t id;   /* the caller's */
         double since; /* when the request was sent: now_s() */
         double began; /* the caller's */
-        char out[1024];
-        size_t out_len;
+        char head[512];
         char *in;
         size_t in_len, in_size;
 };

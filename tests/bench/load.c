@@ -2,6 +2,7 @@
 /* The loader: what clients do to Creche, as fast as one thread can ask for it.
  *
  *   load SOCKET start-join CLIENTS SECONDS PROGRAM null|log     each client: start, join, again
+ *   load SOCKET batch-join CLIENTS SECONDS PROGRAM SIZE         the same with so many in one request, and a join of them
  *   load SOCKET get        CLIENTS SECONDS TARGET               each client: GET, again
  *   load SOCKET start      CLIENTS COUNT PROGRAM                COUNT processes that nobody joins
  *   load SOCKET park       CLIENTS ID                           a join of each; stays until stdin ends
@@ -96,6 +97,92 @@ static void start_join(int n, double seconds, const char *program, const char *o
         for (int i = 0; i < n; i++)
                 send_start(&clients.all[i]);
         clients_run(&clients, started_or_joined);
+        report(now_s() - began);
+}
+
+/* --------------------------------------------------------------------------------- batch-join */
+
+enum { BATCH_MAX = 1000, ID_DIGITS = 20 };
+
+static size_t batch_n;
+static char batch[BATCH_MAX * 200];
+
+static void make_batch(const char *program, size_t n)
+{
+        size_t len = (size_t)snprintf(batch, sizeof(batch), "{\"processes\":[");
+
+        if (n < 1 || n > BATCH_MAX || strlen(program) > 100)
+                die("a batch of another size");
+        make_spec(program, "null");
+        for (size_t i = 0; i < n; i++)
+                len += (size_t)snprintf(batch + len, sizeof(batch) - len, "%s%s", i ? "," : "", spec);
+        snprintf(batch + len, sizeof(batch) - len, "]}");
+        batch_n = n;
+}
+
+static void send_batch(struct client *c)
+{
+        c->phase = STARTING;
+        client_send(&clients, c, "POST", "/v1/processes:batch", batch);
+}
+
+/* A join of all that @answer shows. */
+static void send_join_of(struct client *c, const char *answer)
+{
+        static const char ITEM[] = "{\"process\":{\"id\":";
+        char ids[BATCH_MAX * ID_DIGITS + 16];
+        size_t len = (size_t)snprintf(ids, sizeof(ids), "{\"ids\":["), n = 0;
+
+        for (const char *at = answer; (at = strstr(at, ITEM)); n++) {
+                at += sizeof(ITEM) - 1;
+                len += (size_t)snprintf(ids + len, sizeof(ids) - len, "%s%lld", n ? "," : "",
+                                        strtoll(at, NULL, 10));
+        }
+        snprintf(ids + len, sizeof(ids) - len, "]}");
+        expect(n == batch_n, 200, answer);
+        c->phase = JOINING;
+        client_send(&clients, c, "POST", "/v1/join", ids);
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+        size_t n = 0;
+
+        for (; (text = strstr(text, what)); text++)
+                n++;
+        return n;
+}
+
+static void batch_started_or_joined(struct client *c, int status, const char *body, size_t n)
+{
+        double now;
+
+        if (c->phase == STARTING) {
+                expect(status == 200, status, body);
+                c->began = c->since;
+                send_join_of(c, body);
+                return;
+        }
+        expect(status == 200 && count_of(body, "\"exitcode\":0,") == batch_n, status, body);
+        now = now_s();
+        samples_add(&samples, now - c->began);
+        answers += batch_n;
+        bytes = n;
+        if (now < deadline_s)
+                send_batch(c);
+}
+
+static void batch_join(int n, double seconds, const char *program, size_t size)
+{
+        double began;
+
+        make_batch(program, size);
+        clients_open(&clients, socket_path, n);
+        began = now_s();
+        deadline_s = began + seconds;
+        for (int i = 0; i < n; i++)
+                send_batch(&clients.all[i]);
+        clients_run(&clients, batch_started_or_joined);
         report(now_s() - began);
 }
 
@@ -228,6 +315,8 @@ int main(int argc, char **argv)
         socket_path = argv[1];
         if (argc == 7 && !strcmp(what, "start-join")) {
                 start_join(n, atof(argv[4]), argv[5], argv[6]);
+        } else if (argc == 7 && !strcmp(what, "batch-join")) {
+                batch_join(n, atof(argv[4]), argv[5], strtoul(argv[6], NULL, 10));
         } else if (argc == 6 && !strcmp(what, "get")) {
                 target = argv[5];
                 get(n, atof(argv[4]));

@@ -81,11 +81,16 @@ def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-class Figure:
-    """@goal: what the ratio (without a yardstick, the value) shall be at least or, if @most, at most."""
+def goals():
+    """By the name of the figure: {"at_least": x} or {"at_most": x}, of its ratio or, without a yardstick, of its value."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "goals.json"), encoding="utf-8") as f:
+        return json.load(f)
 
-    def __init__(self, name, what, unit, goal, most=False):
-        self.name, self.what, self.unit, self.goal, self.most = name, what, unit, goal, most
+
+class Figure:
+    def __init__(self, name, what, unit):
+        ((kind, self.goal),) = goals()[name].items()
+        self.name, self.what, self.unit, self.most = name, what, unit, kind == "at_most"
         self.values, self.yardsticks, self.others = [], [], []
         self.disturbed = 0
 

@@ -14,10 +14,26 @@ bench() { # OPTION...
 @test "the benchmark measures each figure that it names" {
   bench --smoke
   cat "$BATS_TEST_TMPDIR/out"
-  jq -e '.fdatasync_us > 0 and (.figures | length) >= 15' "$BATS_TEST_TMPDIR/json"
+  jq -e --slurpfile goals "${BATS_TEST_FILENAME%/*}/goals.json" \
+    '.fdatasync_us > 0 and ([.figures[].name] | sort) == ($goals[0] | keys)' "$BATS_TEST_TMPDIR/json"
   jq -e '.figures | map(select((.name | test("^(idle|logs_cpu|memory)") | not) and .value.median <= 0)) == []' \
     "$BATS_TEST_TMPDIR/json"
   jq -e '.figures | map(select(.yardstick and (.ratio.min <= 0 or .ratio.min > .ratio.max))) == []' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "the report has a row for each figure, and the plot a point for each count" {
+  local report="${BATS_TEST_FILENAME%/*}/report.py"
+
+  bench --smoke start_batch scale
+  printf '%s\n' before '<!-- bench -->' old '<!-- /bench -->' after >"$BATS_TEST_TMPDIR/page"
+  "$report" "$BATS_TEST_TMPDIR/json" --readme "$BATS_TEST_TMPDIR/page" --svg "$BATS_TEST_TMPDIR/svg"
+  grep -c '^| 4 clients start 8 ' "$BATS_TEST_TMPDIR/page"
+  [[ $(sed -n '1p;$p' "$BATS_TEST_TMPDIR/page" | xargs) == 'before after' ]]
+  run grep old "$BATS_TEST_TMPDIR/page"
+  ((status == 1))
+  python3 -c 'import sys, xml.dom.minidom as d; print(len(d.parse(sys.argv[1]).getElementsByTagName("circle")))' \
+    "$BATS_TEST_TMPDIR/svg" >"$BATS_TEST_TMPDIR/circles"
+  [[ $(<"$BATS_TEST_TMPDIR/circles") == "$(jq '[.scaling[].points | length] | add' "$BATS_TEST_TMPDIR/json")" ]]
 }
 
 @test "the benchmark ends with a failure when an answer is not what it should be" {

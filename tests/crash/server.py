@@ -145,6 +145,7 @@ class Server:
     def __init__(self, build, directory, points=None, database_directory=None):
         self.build = build
         self.options = []
+        self.env = {}  # more of it
         self.directory = directory
         self.points = points
         self.state = os.path.join(database_directory or directory, "state")
@@ -155,7 +156,7 @@ class Server:
 
     def begin(self):
         """Start it, without waiting."""
-        env = {"PATH": os.environ["PATH"], "HOME": self.directory}
+        env = {"PATH": os.environ["PATH"], "HOME": self.directory, **self.env}
         if self.points:
             env["CRECHE_KILLPOINT"] = "@" + self.points.path
         self.main = subprocess.Popen(
