@@ -63,6 +63,9 @@ bool outage_wait(struct outage *o)
         o->http.refusal = &refusal;
         if (http_start(&o->http, &http, &e) < 0)
                 log_error("outage.not_told", "error=%s", log_quote(e.msg));
+        notify_say(o->notify, "READY=1\nSTATUS=The state directory cannot be used: see the log");
+        /* We live, and so do the children: to end us all would help nobody. */
+        notify_progress(o->notify);
         /* From now on creche-init passes signals on. */
         socket_send(o->init_fd, &ready, sizeof(ready), NULL, 0, MSG_DONTWAIT);
         signo = wait_for_signal(o);

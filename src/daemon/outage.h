@@ -8,11 +8,13 @@
 #ifndef CRECHE_DAEMON_OUTAGE_H
 #define CRECHE_DAEMON_OUTAGE_H
 
+#include "daemon/notify.h"
 #include "http/server.h"
 
 struct outage {
         struct http_config http; /* without a registry */
         int init_fd;             /* the control socket to creche-init */
+        struct notify *notify;   /* borrowed */
         int signals;             /* signalfd of SIGTERM, SIGINT, SIGHUP */
 };
 

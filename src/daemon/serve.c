@@ -25,11 +25,13 @@
 #include "base/secret.h"
 #include "daemon/door.h"
 #include "daemon/keys.h"
+#include "daemon/notify.h"
 #include "daemon/oom.h"
 #include "daemon/outage.h"
 #include "daemon/privileges.h"
 #include "daemon/sockets.h"
 #include "daemon/tls.h"
+#include "daemon/watchdog.h"
 #include "http/server.h"
 #include "registry/lifecycle.h"
 
@@ -39,6 +41,8 @@ enum { HTTP_THREADS = 2, WAITED_SHOWN = 8, STUCK_LOOK_MS = 3000 };
 #define FATAL_GRACE_US (CLOCK_US_PER_S / 5)
 /* No creched that finds a broken disk lives for less than this. */
 #define FATAL_LIFE_US (CLOCK_US_PER_S)
+/* To write down how everybody ended, and to close. */
+#define STOP_SPARE_US (30 * CLOCK_US_PER_S)
 
 struct server {
         const struct config *config;
@@ -60,6 +64,8 @@ struct server {
         struct logs *logs;
         struct registry *registry;
         struct http *http;
+        struct notify notify;
+        struct watchdog watchdog;
 };
 
 static int take_number(const char *variable, int fallback)
@@ -120,6 +126,11 @@ static void on_forkserver_lost(void *arg)
         eventfd_write(((struct server *)arg)->lost, 1);
 }
 
+static void on_progress(void *arg)
+{
+        notify_progress(&((struct server *)arg)->notify);
+}
+
 static int inherit(struct server *s, struct err *e)
 {
         s->init_fd = take_number("CRECHE_INIT_FD", -1);
@@ -164,6 +175,7 @@ static int open_registry(struct server *s, struct err *e)
                                      .must_exist = s->was_ready,
                                      .keep = c->keep,
                                      .fatal = on_fatal,
+                                     .progress = on_progress,
                                      .fatal_arg = s};
 
         if (s->privileges.separated) {
@@ -259,6 +271,9 @@ static void say_ready(struct server *s)
                 printf("READY unix:%s%s%s\n", s->config->socket_path, *s->url ? " " : "", s->url);
                 fflush(stdout);
         }
+        notify_say(&s->notify, "READY=1\nSTATUS=Serves unix:%s%s%s", s->config->socket_path,
+                   *s->url ? " and " : "", s->url);
+        watchdog_begin(&s->watchdog, &s->notify, s->registry);
         registry_ready(s->registry);
         KILLPOINT("serve.told_ready");
 }
@@ -371,7 +386,8 @@ static int join_all(struct server *s)
                 s->config->stop_timeout_us < 0 ? INT64_MAX : clock_mono_us() + s->config->stop_timeout_us;
         struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
                                   {.fd = registry_ended_fd(s->registry), .events = POLLIN},
-                                  {.fd = s->lost, .events = POLLIN}};
+                                  {.fd = s->lost, .events = POLLIN},
+                                  {.fd = s->watchdog.fd, .events = POLLIN}};
         int64_t ids[WAITED_SHOWN];
         size_t n, said = 0;
         int signals = 1;
@@ -395,7 +411,7 @@ static int join_all(struct server *s)
                         deadline = INT64_MAX;
                         killed = true;
                 }
-                poll(polled, 3,
+                poll(polled, 4,
                      killed                  ? STUCK_LOOK_MS
                      : deadline == INT64_MAX ? -1
                                              : milliseconds_until(deadline));
@@ -403,6 +419,8 @@ static int join_all(struct server *s)
                         eventfd_read(polled[1].fd, &ignored);
                 if (polled[2].revents)
                         replace_forkserver(s);
+                if (polled[3].revents)
+                        watchdog_feed(&s->watchdog);
                 if (polled[0].revents)
                         hurry(s, &signals);
                 killed = killed || signals > 2;
@@ -410,11 +428,21 @@ static int join_all(struct server *s)
         return EXIT_SUCCESS;
 }
 
+/* Whom we are to wait for is our own setting: the manager shall not kill everybody before that is over. */
+static void say_stopping(struct server *s)
+{
+        notify_say(&s->notify, "STOPPING=1\nSTATUS=Waits for the processes that run");
+        if (s->config->stop_timeout_us >= 0)
+                notify_say(&s->notify, "EXTEND_TIMEOUT_USEC=%" PRId64,
+                           s->config->stop_timeout_us + STOP_SPARE_US);
+}
+
 static int stop(struct server *s)
 {
         int status;
 
         log_info("stop.begin", "pid=%d", getpid());
+        say_stopping(s);
         KILLPOINT("stop.begun");
         status = join_all(s);
         KILLPOINT("stop.joined");
@@ -435,10 +463,11 @@ static int run(struct server *s)
         struct pollfd polled[] = {{.fd = s->signals, .events = POLLIN},
                                   {.fd = s->fatal, .events = POLLIN},
                                   {.fd = door_watch(socket), .events = POLLIN},
-                                  {.fd = s->lost, .events = POLLIN}};
+                                  {.fd = s->lost, .events = POLLIN},
+                                  {.fd = s->watchdog.fd, .events = POLLIN}};
 
         for (;;) {
-                if (poll(polled, 4, -1) < 0 && errno != EINTR)
+                if (poll(polled, 5, -1) < 0 && errno != EINTR)
                         return STATUS_FAILED;
                 if (polled[1].revents) {
                         poll(polled, 1, milliseconds_until(began_us + FATAL_LIFE_US));
@@ -448,13 +477,18 @@ static int run(struct server *s)
                         door_mend(polled[2].fd, socket);
                 if (polled[3].revents)
                         replace_forkserver(s);
+                if (polled[4].revents)
+                        watchdog_feed(&s->watchdog);
                 switch (take_signal(s)) {
                 case SIGTERM:
                 case SIGINT: return stop(s);
                 case SIGHUP:
                         /* Who has given up its rights cannot get them again by executing itself. */
-                        if (init_lives(s))
+                        if (init_lives(s)) {
+                                notify_say(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+                                           clock_mono_us());
                                 return restart(s, "SIGHUP", !s->privileges.separated, HTTP_GRACE_US);
+                        }
                         log_warn("restart.refused", "detail=%s", log_quote("creche-init is gone"));
                         break;
                 default: break;
@@ -474,7 +508,8 @@ static int failed(const struct server *s, const struct err *e, int otherwise)
  * by nobody else until then: see outage.h. */
 static int registry_failed(struct server *s, const struct err *e)
 {
-        struct outage o = {.http = http_config(s), .init_fd = s->init_fd, .signals = s->signals};
+        struct outage o = {
+                .http = http_config(s), .init_fd = s->init_fd, .notify = &s->notify, .signals = s->signals};
         int status = failed(s, e, STATUS_DATABASE);
 
         if (status == STATUS_RESTART || !s->was_ready)
@@ -508,14 +543,18 @@ static int begin(struct server *s)
 
 int serve(const struct config *c)
 {
-        struct server s = {.config = c};
+        struct server s = {.config = c, .watchdog.fd = -1};
         int status;
 
         umask(077);
         secret_process(&s.core);
         raise_file_limit(&s);
+        notify_begin(&s.notify, getppid());
+        notify_progress(&s.notify);
         status = begin(&s);
         policy_done(&s.privileges.policy);
         certificate_free(s.certificate);
+        watchdog_end(&s.watchdog);
+        notify_end(&s.notify);
         return status;
 }

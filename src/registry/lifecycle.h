@@ -7,6 +7,7 @@
 #ifndef CRECHE_REGISTRY_LIFECYCLE_H
 #define CRECHE_REGISTRY_LIFECYCLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +43,9 @@ struct registry_config {
         struct logs *logs;
         struct retention keep; /* what is over */
         void (*fatal)(void *); /* the database's state is unknown: see store_open(); any thread */
-        void *fatal_arg;
+        /* Called on the thread of registry_open() for each row that is recovered; NULL: nobody. */
+        void (*progress)(void *);
+        void *fatal_arg; /* of all three */
 };
 
 /** Open the registry of a state directory, recover what an earlier daemon left, start the threads. All
@@ -76,6 +79,10 @@ bool registry_is_stuck(struct registry *r);
 
 /** A file descriptor that becomes readable each time a process has ended (eventfd); the registry's. */
 int registry_ended_fd(struct registry *r);
+
+/** Ask the writer for a sign of life: *@answered becomes true, on its thread, when it has done what was queued before,
+ * whether that is durable or not; at the latest in registry_shut(). -1: there is no memory to ask. */
+int registry_probe(struct registry *r, atomic_bool *answered);
 
 /** Finish all tickets that still wait (ERR_STOPPING). */
 void registry_release_waiters(struct registry *r);

@@ -291,6 +291,8 @@ static void recover_row(const struct open_row *row, void *arg)
         const struct process *p = row->process;
 
         KILLPOINT("recover.row");
+        if (rec->registry->config.progress)
+                rec->registry->config.progress(rec->registry->config.fatal_arg);
         if (!row->same_boot)
                 declare_lost(rec, p, "the machine was restarted, or another one holds its database now");
         else if (p->state == PROCESS_STARTING)

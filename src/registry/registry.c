@@ -228,6 +228,39 @@ bool registry_is_stuck(struct registry *r)
         return stuck;
 }
 
+struct probe_op {
+        struct store_job job;
+        atomic_bool *answered;
+};
+
+static int probe_run(struct store_job *job, struct db *db, struct err *e)
+{
+        (void)job;
+        (void)db;
+        (void)e;
+        return 0;
+}
+
+static void probe_done(struct store_job *job, const struct err *e)
+{
+        struct probe_op *op = container_of(job, struct probe_op, job);
+
+        (void)e;
+        atomic_store(op->answered, true);
+        free(op);
+}
+
+int registry_probe(struct registry *r, atomic_bool *answered)
+{
+        struct probe_op *op = malloc(sizeof(*op));
+
+        if (!op)
+                return -1;
+        *op = (struct probe_op){.job = {.run = probe_run, .done = probe_done}, .answered = answered};
+        store_submit(r->store, &op->job);
+        return 0;
+}
+
 int registry_ended_fd(struct registry *r)
 {
         return r->ended_fd;

@@ -64,6 +64,44 @@ TEST(terminate_records_who_asked_before_it_signals)
         rig_end(&r);
 }
 
+/* What holds the writer up. */
+struct hold {
+        sem_t held, go_on;
+};
+
+static void hold(const struct seam_call *call, void *arg)
+{
+        struct hold *h = arg;
+
+        (void)call;
+        sem_post(&h->held);
+        wait_sem(&h->go_on);
+}
+
+TEST(a_writer_that_stands_still_gives_no_sign_of_life)
+{
+        atomic_bool answered = false;
+        struct hold h;
+        struct wait w;
+        struct rig r;
+
+        rig_begin(&r);
+        sem_init(&h.held, 0, 0);
+        sem_init(&h.go_on, 0, 0);
+        wait_init(&w);
+        seam_before("commit", hold, &h);
+        CHECK_INT(registry_create(r.registry, &rig_operator, rig_spec("read x"), NULL, NULL, &w.ticket), 1);
+        wait_sem(&h.held);
+        CHECK_INT(registry_probe(r.registry, &answered), 0);
+        CHECK(!answered);
+        seam_before("commit", NULL, NULL);
+        sem_post(&h.go_on);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        rig_flush(&r);
+        CHECK(answered);
+        rig_end(&r);
+}
+
 TEST(who_asked_can_be_read_by_all_when_the_signal_goes_out)
 {
         struct sight s = sight_of("SELECT requested_by = 'terminate by uid 0' FROM process");

@@ -47,6 +47,28 @@ TEST(what_ran_before_the_machine_was_restarted_is_lost_whoever_has_its_pid_now)
         CHECK(recovers_to((struct left){.pid = getpid(), .other_boot = true}, LOST));
 }
 
+static int steps;
+
+static void count_step(void *arg)
+{
+        (void)arg;
+        steps++;
+}
+
+TEST(recovery_says_of_each_row_that_it_has_come_so_far)
+{
+        struct left l = {.pid = NOBODYS_PID, .start_ticks = 1, .recorded = true};
+        struct rig r;
+
+        rig_prepare(&r);
+        r.config.progress = count_step;
+        steps = 0;
+        leave(&r, l);
+        open_registry(&r);
+        CHECK_INT(steps, 1);
+        rig_shut(&r);
+}
+
 TEST(a_process_that_ended_unseen_is_lost_and_so_is_one_whose_pid_is_a_strangers)
 {
         CHECK(recovers_to((struct left){.pid = NOBODYS_PID, .start_ticks = 1, .recorded = true}, LOST));
