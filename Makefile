@@ -197,6 +197,13 @@ test-crash: all tests ## faults, kills and power cuts
 	@$(MAKE) --no-print-directory $(JOBS) KILLPOINTS=1 all
 	@$(TEST) crash
 
+# Slow, for root, and of what no change of the source breaks: so not in make check, but in .ci/run, once.
+test-package: all ## build and try the Debian package and the container image (root; five minutes, of which two are downloads)
+	@.ci/deps package
+	@$(MAKE) --no-print-directory deb
+	@[ "$$(id -u)" != 0 ] || tests/package/base $(BUILD)/package
+	@$(TEST) package docker
+
 torture: ## the storms of make check a hundred times, and a soak of 8 hours; HOURS=1: as much as fits
 	@.ci/deps check
 	@$(MAKE) --no-print-directory $(JOBS) all tests
@@ -225,8 +232,65 @@ deps: ## install the Debian packages that are missing
 clean: ## remove what was built
 	rm -rf build
 
+# ------------------------------------------------------------------------------------- installation
+
+PREFIX   ?= /usr/local
+BIN_DIR  ?= $(PREFIX)/bin
+MAN_DIR  ?= $(PREFIX)/share/man
+DOC_DIR  ?= $(PREFIX)/share/doc/creche
+BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_DIR  ?= $(PREFIX)/share/zsh/site-functions
+FISH_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+USER_DIR ?= $(PREFIX)/lib/sysusers.d
+TMP_DIR  ?= $(PREFIX)/lib/tmpfiles.d
+
+# The manual is built where it has sources; what lies in $(BUILD)/man is installed.
+MANUAL = $(if $(wildcard src/man/*.scd),man)
+
+put       = install -D -m $(1) $(2) $(DESTDIR)$(3)
+put_place = sed -e 's|@BINDIR@|$(BIN_DIR)|' -e 's|@DOCDIR@|$(DOC_DIR)|' src/packaging/$(1) >$(BUILD)/$(1) && \
+	$(call put,0644,$(BUILD)/$(1),$(2)/$(1))
+
+install: all $(MANUAL) ## install beneath DESTDIR= and PREFIX=/usr/local: programs, service, completions, documents
+	$(foreach p,creche-init creched creche,$(call put,0755,$(BUILD)/$(p),$(BIN_DIR)/$(p)) && ) :
+	$(call put_place,creche.service,$(UNIT_DIR))
+	$(call put_place,hardened.conf,$(DOC_DIR))
+	$(call put,0644,src/packaging/creche.sysusers,$(USER_DIR)/creche.conf)
+	$(call put,0644,src/packaging/creche.tmpfiles,$(TMP_DIR)/creche.conf)
+	$(BUILD)/creche completion bash >$(BUILD)/completion && $(call put,0644,$(BUILD)/completion,$(BASH_DIR)/creche)
+	$(BUILD)/creche completion zsh >$(BUILD)/completion && $(call put,0644,$(BUILD)/completion,$(ZSH_DIR)/_creche)
+	$(BUILD)/creche completion fish >$(BUILD)/completion && $(call put,0644,$(BUILD)/completion,$(FISH_DIR)/creche.fish)
+	$(foreach d,README.md SECURITY.md NOTICE api/openapi.json sql/schema.sql,$(call put,0644,$(d),$(DOC_DIR)/$(notdir $(d))) && ) :
+	$(foreach d,$(wildcard api/examples/*),$(call put,$(if $(filter %.md,$(d)),0644,0755),$(d),$(DOC_DIR)/examples/$(notdir $(d))) && ) :
+	for page in $(BUILD)/man/*.[1-8]; do [ ! -e "$$page" ] || \
+		$(call put,0644,"$$page",$(MAN_DIR)/"man$${page##*.}/$${page##*/}") || exit 1; done
+
+# What would be installed is what goes.
+uninstall: ## remove what make install with the same DESTDIR= and PREFIX= has installed
+	@rm -rf $(BUILD)/stage
+	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD))/stage >/dev/null
+	@cd $(BUILD)/stage && find . -type f | sed 's|^\.||' | while read -r f; do rm -fv "$(DESTDIR)$$f"; done
+	@rmdir $(DESTDIR)$(DOC_DIR)/examples $(DESTDIR)$(DOC_DIR)
+	@rm -rf $(BUILD)/stage
+
+# debian/ is not in the top folder: there it would be in the way of those who package Creche for a distribution, and
+# make every build of the tree look like one of the package.
+DEB_TREE = build/deb/creche-$(VERSION)
+
+deb: ## build the Debian package: build/deb/creche_*.deb
+	@.ci/deps deb
+	@rm -rf build/deb
+	@mkdir -p $(DEB_TREE)/build
+	@cp -a Makefile LICENSE NOTICE README.md SECURITY.md src sql api $(DEB_TREE)
+	@cp -a src/packaging/debian $(DEB_TREE)/debian
+	@[ ! -e build/ui ] || cp -a build/ui $(DEB_TREE)/build/ui
+	cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS="parallel=$$(nproc) $(DEB_BUILD_OPTIONS)" DOCS='$(DOCS)' \
+		dpkg-buildpackage --build=binary --no-sign
+	@ls build/deb/*.deb
+
 .PHONY: help all man run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
-	test-crash model fuzz fuzzers coverage mutants torture bench schema deps clean FORCE
+	test-crash model fuzz fuzzers coverage mutants torture bench schema deps clean install uninstall deb test-package FORCE
 
 SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash bench)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
