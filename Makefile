@@ -292,7 +292,8 @@ deb: ## build the Debian package: build/deb/creche_*.deb
 .PHONY: help all man run demo check check-san lint format tests test-unit test-seam test-init test-api test-cli test-contract test-fuzz \
 	test-crash model fuzz fuzzers coverage mutants torture bench schema deps clean install uninstall deb test-package FORCE
 
-SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api cli contract $(if $(SAN),,model crash bench)
+# The command line has one thread.
+SUITES = unit seam $(if $(wildcard tests/init/*),init) $(if $(FUZZ_SRC),fuzz) api $(if $(filter tsan,$(SAN)),,cli) contract $(if $(SAN),,model crash bench)
 TEST   = BUILD='$(BUILD)' SAN='$(SAN)' .ci/test
 
 # ------------------------------------------------------------------------------------------- rules

@@ -86,7 +86,7 @@ int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 int sys_epoll_wait(int epfd, struct epoll_event *evs, int max, int timeout_ms)
 {
-        /* epoll_wait() is what libmicrohttpd gets from us: see http/tap.h. */
+        /* epoll_wait() is what libmicrohttpd gets from us: see transport/tap.h. */
         return epoll_pwait(epfd, evs, max, timeout_ms, NULL);
 }
 
