@@ -261,6 +261,12 @@ def active_10k(b):
     return [figure]
 
 
+def last_ms(b, server, joins):
+    """Of a child of its own: a round that was disturbed is repeated."""
+    child = ask(server, "POST", "/v1/processes", {"argv": [b.waits], "stdout": "null", "stderr": "null"})
+    return b.load(server, "fanout", joins, child["id"], child["pid"])["last_ms"]
+
+
 def fanout(b):
     """From the exit of a child to the answer of the last of those who join it."""
     figures = []
@@ -268,8 +274,7 @@ def fanout(b):
         figure = Figure(name, f"exit of a child to the last of {n} joiners' answers", "ms")
         with b.serve() as server:
             for _ in b.rounds():
-                child = ask(server, "POST", "/v1/processes", {"argv": [b.waits], "stdout": "null", "stderr": "null"})
-                figure.round(lambda c=child, m=n: b.load(server, "fanout", m, c["id"], c["pid"])["last_ms"])
+                figure.round(lambda m=n, s=server: last_ms(b, s, m))
         figures.append(figure)
     return figures
 
