@@ -8,6 +8,8 @@
 # command becomes process 1 of namespaces of its own.
 
 ROOT=$BATS_TEST_DIRNAME/../..
+# buildah looks for its settings there.
+export XDG_CONFIG_HOME=$BATS_RUN_TMPDIR
 
 engine() {
   buildah --root "$BUILD/package/images" --runroot "$BUILD/package/images.run" --storage-driver vfs "$@"
