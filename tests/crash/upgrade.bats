@@ -79,26 +79,11 @@ all_have_ended() {
   [[ $(sql "SELECT count(*) FROM active_children") == 0 ]]
 }
 
-# Connects as fast as it can until FILE is there; notes each time that nobody listened.
-hammer() { # FILE unix|tcp
-  local status
-
-  until [[ -e $1 ]]; do
-    status=0
-    MAX_TIME=20 _request "$2" GET /healthz --output /dev/null 2>/dev/null || status=$?
-    case $status in
-      0) echo served ;;
-      52 | 55 | 56) echo cut ;; # it was taken by a creched that then ended: ask again
-      *) echo "failed: curl says $status" ;;
-    esac
-  done >"$1.$2"
-}
-
 @test "ten upgrades in a row: nobody who connects is refused, on the unix socket or over TCP" {
   local end=$BATS_TEST_TMPDIR/end i clients=()
 
   for i in unix tcp; do
-    hammer "$end" "$i" &
+    "$BATS_TEST_DIRNAME/knock.py" "$end" "$i" >"$end.$i" &
     clients+=($!)
   done
   for i in {1..10}; do
