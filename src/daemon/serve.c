@@ -301,8 +301,15 @@ static void say_whom_we_wait_for(struct server *s, size_t n, const int64_t *ids)
 /* Each further signal hurries: SIGTERM to all, then SIGKILL. */
 static void hurry(struct server *s, int *signals)
 {
-        if (!take_signal(s))
+        int signo = take_signal(s);
+
+        if (!signo)
                 return;
+        /* Who wants the next creched, or has closed the terminal, wants nobody ended. */
+        if (signo == SIGHUP) {
+                log_warn("restart.refused", "detail=%s", log_quote("it is stopping"));
+                return;
+        }
         ++*signals;
         if (*signals == 2)
                 log_info("stop.terminating", "reason=%s", log_quote("second signal"));

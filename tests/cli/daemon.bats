@@ -189,6 +189,20 @@ s.handle_request()' 2>/dev/null 3>&-)
 @test "sql answers a SELECT and can do nothing else" {
   local id
 
+@test "an upgrade of a daemon that is stopping ends nobody" {
+  local id
+
+  own_daemon
+  creche_status serve -d
+  id=$(creche run -n lasting --stdin pipe -- cat)
+  creche_status stop --timeout 0.3
+  assert_equal "$STATUS" 124
+  creche_status upgrade --timeout 0.3
+  assert_equal "$STATUS" 124
+  wait_until grep -q 'restart.refused.*stopping' "$OWN/state.log"
+  assert_equal "$(creche show "$id" -o json | jq -r .state)" started
+}
+
   id=$(creche run -n in-sql -- true)
   creche join "$id"
   assert_equal "$(creche sql -o csv --no-header "SELECT id, name, exitcode FROM processes WHERE id = $id")" "$id,in-sql,0"
