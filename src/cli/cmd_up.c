@@ -180,6 +180,19 @@ static int act(struct up *u, int64_t id, const char *method, const char *operati
         return client_json(&u->c->client, method, target, NULL, NULL, f);
 }
 
+/* With all that it has started: what a line of a Procfile runs may be a child of its shell. */
+static int signal_tree(struct up *u, int64_t id, const char *operation, struct fail *f)
+{
+        struct strbuf target = {0}, body = {0};
+        int rc;
+
+        strbuf_printf(&target, "/v1/processes/%" PRId64 "/%s", id, operation);
+        strbuf_str(&body, "{\"tree\":true}");
+        rc = client_json(&u->c->client, "POST", strbuf_text(&target), &body, NULL, f);
+        strbuf_done(&target);
+        return rc;
+}
+
 static bool makes(const json_t *step)
 {
         return action_of(step) == START || action_of(step) == CHANGE;
@@ -203,7 +216,9 @@ static int create(struct up *u, json_t *step, bool start, struct fail *f)
         strbuf_str(&body, text ?: "");
         free(text);
         if (client_json(&u->c->client, "POST", "/v1/processes", &body, &process, f) < 0)
-                return -1;
+                return f->err.kind == ERR_INVALID
+                               ? fail_hint(f, "'man creche-api' tells what POST /v1/processes takes")
+                               : -1;
         json_object_set(step, "created", json_object_get(process, "id"));
         return 0;
 }
@@ -248,7 +263,7 @@ static int end(struct up *u, int64_t id, struct fail *f)
 
                 if (!killed && left <= 0) {
                         killed = true;
-                        if (act(u, id, "POST", "/kill", f) < 0)
+                        if (signal_tree(u, id, "kill", f) < 0)
                                 return -1;
                 }
                 if (client_get(&u->c->client, &now, f, "/v1/processes/%" PRId64 "?wait=%.3f", id,
@@ -274,7 +289,7 @@ static int end_all(struct up *u, struct fail *f)
                                 continue;
                         if (waits && !done)
                                 progress_begin(u->a, "ended", n);
-                        if (waits ? end(u, id, f) < 0 : act(u, id, "POST", "/terminate", f) < 0)
+                        if (waits ? end(u, id, f) < 0 : signal_tree(u, id, "terminate", f) < 0)
                                 return -1;
                         if (waits)
                                 progress_set(++done);

@@ -78,7 +78,12 @@ static int read_procfile(struct up_file *u, char *text, struct fail *f)
                 if (add_line(u->entries, line, ++n, f) < 0)
                         return -1;
         }
-        return 0;
+        if (json_array_size(u->entries))
+                return 0;
+        /* What wrote it has failed, perhaps; with --remove-orphans it would end all there is. */
+        fail_usage(f, "there is nothing in the file");
+        return fail_hint(
+                f, "a line of a Procfile is 'NAME: COMMAND'; for none at all say so: {\"processes\": []}");
 }
 
 static int refuse_entry(size_t i, const char *what, struct fail *f)

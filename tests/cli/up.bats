@@ -130,6 +130,7 @@ keys() { # STEP...
   creche_status up -f "$APP/app.json" --yes
   ((STATUS)) || fail 'it is accepted'
   assert_match "$ERR" 'bad: nice'
+  assert_hint 'man creche-api'
   assert_equal "$(running)" "$ids"
   assert_equal "$(creche ps -a -q -l "creche.up=$P" | tr '\n' ' ')" "$ids"
 }
@@ -152,6 +153,39 @@ keys() { # STEP...
   file '[]'
   creche up -f "$APP/app.json" --yes --remove-orphans --grace 0.2
   assert_equal "$(creche show "${id% }" -o json | jq .exitcode)" -9
+}
+
+@test "what the shell of a Procfile has started ends with it" {
+  local id child
+
+  printf 'web: sleep 1000; true\n' >"$APP/Procfile"
+  creche up -f "$APP/Procfile" --yes
+  id=$(running)
+  wait_until has_child "$(creche show "${id% }" -o json | jq .pid)"
+  child=$(pgrep -P "$(creche show "${id% }" -o json | jq .pid)")
+  printf 'web: exec sleep 2000\n' >"$APP/Procfile"
+  creche up -f "$APP/Procfile" --yes
+  wait_until is_zombie_or_gone "$child"
+}
+
+has_child() { # PID
+  pgrep -P "$1" >/dev/null
+}
+
+@test "a file with nothing in it ends nobody: what should have written it has failed" {
+  local ids file
+
+  file '[{"name": "a", "argv": ["sleep", "1000"]}]'
+  creche up -f "$APP/app.json" --yes
+  ids=$(running)
+  : >"$APP/Procfile"
+  printf '# nothing\n\n' >"$APP/comments"
+  for file in Procfile comments; do
+    creche_status up -f "$APP/$file" --yes --remove-orphans
+    assert_equal "$STATUS" 2
+    assert_hint 'NAME: COMMAND'
+  done
+  assert_equal "$(running)" "$ids"
 }
 
 @test "secrets reach the process and are nowhere in what is kept; ours where the file says null" {
