@@ -211,6 +211,17 @@ static int finish_feed(struct run *r, struct fail *f)
                                                                                                       : -1;
 }
 
+/* What a child that was told to end makes of that is its own affair, as with timeout(1). */
+static int status_of(const json_t *process)
+{
+        const char *by = json_text(json_object_get(process, "exit"), "requested_by");
+
+        if (!by || strcmp(by, "timeout") != 0)
+                return wait_status(process);
+        talk("its time is over: --timeout");
+        return EXIT_TIMED_OUT;
+}
+
 static int finish_wait(struct run *r, struct fail *f)
 {
         CLEANUP(json_putp) json_t *answer = NULL;
@@ -220,7 +231,7 @@ static int finish_wait(struct run *r, struct fail *f)
         if (wait_finish(&r->wait, &answer, f) < 0)
                 return -1;
         process = json_array_get(json_object_get(answer, "ready"), 0);
-        status = wait_status(process);
+        status = status_of(process);
         if (status &&
             (!r->follows || !json_number(process, "exitcode") || json_number(process, "exitcode") < 0))
                 wait_tell(process);

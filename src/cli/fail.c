@@ -100,11 +100,14 @@ int fail_hint(struct fail *f, const char *fmt, ...)
 static void add_place(const json_t *problem, char *message, size_t size)
 {
         const char *pointer = json_text(json_array_get(json_object_get(problem, "errors"), 0), "pointer");
+        const char *detail = json_text(problem, "detail") ?: "";
 
-        if (pointer && *pointer)
-                snprintf(message, size, "%s: %s", pointer + 1, json_text(problem, "detail") ?: "");
+        if (!pointer || !*pointer)
+                snprintf(message, size, "%s", detail);
+        else if (!strncmp(detail, pointer, strlen(pointer)))
+                snprintf(message, size, "%s", detail + 1);
         else
-                snprintf(message, size, "%s", json_text(problem, "detail") ?: "");
+                snprintf(message, size, "%s: %s", pointer + 1, detail);
 }
 
 /* exec_failed: not found and not executable are two statuses, as in a shell. */
@@ -112,11 +115,14 @@ static void set_exec_failure(const json_t *problem, struct fail *f)
 {
         const json_t *process = json_object_get(problem, "process"), *exit = json_object_get(process, "exit");
         const char *program = json_string_value(json_array_get(json_object_get(process, "argv"), 0));
-        const char *name = json_text(exit, "errno");
+        const char *name = json_text(exit, "errno"), *reason = json_text(exit, "reason") ?: "";
 
         fail_set(f, ERR_EXEC_FAILED, 0, "cannot start '%s': %s", program ?: "it",
                  json_text(problem, "detail") ?: "");
-        if (name && !strcmp(name, "ENOENT"))
+        /* Its directory, its limits, ...: the program itself may be all right. */
+        if (strcmp(reason, "exec_failed") != 0)
+                f->status = EXIT_FAILED;
+        else if (name && !strcmp(name, "ENOENT"))
                 f->status = EXIT_NO_PROGRAM;
         fail_hint(f, "check the name of the program, PATH and --cwd; 'creche show %lld' has the whole story",
                   (long long)json_number(process, "id"));

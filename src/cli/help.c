@@ -28,7 +28,8 @@ static const struct exit_code own_codes[] = {
 
 static const struct exit_code child_codes[] = {
         {0, "0-255", "the child's own exit code"},
-        {EXIT_TIMED_OUT, NULL, "the time given with --timeout is over, and it runs still"},
+        {EXIT_TIMED_OUT, NULL,
+         "the time given with --timeout is over: 'run' has ended it, else it runs still"},
         {EXIT_OURS, NULL, "we failed, for whatever reason; also: nobody knows how it ended (lost)"},
         {EXIT_NOT_EXECUTABLE, NULL, "the program cannot be executed"},
         {EXIT_NO_PROGRAM, NULL, "the program was not found"},

@@ -164,6 +164,36 @@ load cli
   assert_equal "$STATUS" 126
 }
 
+@test "a directory that is not there is no program that was not found" {
+  creche_status run -C /nowhere-at-all -- true
+  assert_equal "$STATUS" 1
+  assert_hint '--cwd'
+  creche_status run --wait -C /nowhere-at-all -- true
+  assert_equal "$STATUS" 125
+  creche_status join @last
+  assert_equal "$STATUS" 125
+}
+
+@test "a member that is refused is named once" {
+  creche_status run --nice 50 -- true
+  assert_equal "$STATUS $(head -1 <<<"$ERR")" '2 creche: nice: must be an integer from -20 to 19'
+}
+
+@test "a child that run --timeout has ended is 124, whatever it makes of that" {
+  local how
+
+  for how in --wait --follow; do
+    creche_status run "$how" --timeout 0.2 -- sleep 1000
+    assert_equal "$how $STATUS" "$how 124"
+    assert_match "$ERR" 'time is over'
+  done
+  # shellcheck disable=SC2016
+  creche_status run --wait --timeout 0.5 -- sh -c 'trap "exit 0" TERM; while :; do sleep 0.05; done'
+  assert_equal "$STATUS" 124
+  creche_status run --wait --timeout 100 -- sh -c 'exit 3'
+  assert_equal "$STATUS" 3
+}
+
 @test "a time that is over is 124, and the child goes on" {
   local id
 
