@@ -130,6 +130,42 @@ void help_overview(struct strbuf *b)
                 strbuf_printf(b, "  creche help %-12s %s\n", topics[i].name, topics[i].summary);
 }
 
+/* The next after @c; NULL for @c: the first. */
+static const struct command *next_of_family(const char *word, const struct command *c)
+{
+        size_t n = strlen(word);
+
+        for (c = c ? c + 1 : commands; c->name; c++)
+                if (!strncmp(c->name, word, n) && c->name[n] == ' ')
+                        return c;
+        return NULL;
+}
+
+bool help_is_family(const char *word)
+{
+        return next_of_family(word, NULL);
+}
+
+void help_add_family(const char *word, struct strbuf *b)
+{
+        for (const struct command *c = NULL; (c = next_of_family(word, c));)
+                strbuf_printf(b, "%s%s", b->len ? ", " : "", c->name);
+}
+
+int help_family(const char *word, struct fail *f)
+{
+        struct strbuf b = {0};
+        int rc;
+
+        strbuf_printf(&b, "Usage: creche %s COMMAND [OPTION]... [ARGUMENT]...\n\nCommands:\n", word);
+        for (const struct command *c = NULL; (c = next_of_family(word, c));)
+                strbuf_printf(&b, "  %-14s %s\n", c->name, c->summary);
+        strbuf_printf(&b, "\nMore: 'creche help %s', for one\n", next_of_family(word, NULL)->name);
+        rc = output_str(&b, f);
+        strbuf_done(&b);
+        return rc;
+}
+
 static void add_variable(const struct setting *s, struct strbuf *b)
 {
         char variable[VARIABLE_MAX];
@@ -202,6 +238,8 @@ int cmd_help(struct cli *c, const struct args *a, struct fail *f)
         command = command_find(a->operands_n, a->operands, &used);
         if (command)
                 return help_command(command, f);
+        if (help_is_family(a->operands[0]))
+                return help_family(a->operands[0], f);
         like = command_like(a->operands[0]);
         fail_usage(f, "there is no command and no topic '%s'", a->operands[0]);
         return like ? fail_hint(f, "did you mean: creche help %s", like) : -1;

@@ -13,6 +13,13 @@ void help_overview(struct strbuf *b);
 /** Print what there is to know of @command: the examples first. */
 int help_command(const struct command *command, struct fail *f);
 
+/** Whether @word is the first of the two words of some commands, as "token" is. */
+bool help_is_family(const char *word);
+/** The names of these commands. */
+void help_add_family(const char *word, struct strbuf *b);
+/** Print what they are for. */
+int help_family(const char *word, struct fail *f);
+
 /** The name of the topic number @i of `creche help`; NULL: no more. */
 const char *help_topic(size_t i);
 void help_add_topic(size_t i, struct strbuf *b);

@@ -49,6 +49,17 @@ const struct command *command_find(int argc, char *const *argv, int *used)
         return NULL;
 }
 
+static void guess_first_word(struct guess *guess, const char *word, const char *name)
+{
+        struct guess first = {.word = NULL};
+        char text[32];
+
+        snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, " "), name);
+        text_guess(&first, word, text);
+        if (first.word && (!guess->word || first.distance < guess->distance))
+                *guess = (struct guess){name, first.distance};
+}
+
 const char *command_like(const char *word)
 {
         struct guess guess = {.word = NULL};
@@ -58,6 +69,7 @@ const char *command_like(const char *word)
                 if (c->flags & COMMAND_HIDDEN)
                         continue;
                 text_guess(&guess, word, c->name);
+                guess_first_word(&guess, word, c->name);
                 /* The beginning of a name, or the first word of two. */
                 if (n > 1 && !strncmp(word, c->name, n) && (!guess.word || guess.distance > 1))
                         guess = (struct guess){c->name, 1};
@@ -65,10 +77,32 @@ const char *command_like(const char *word)
         return guess.word;
 }
 
-static int refuse_command(const char *word, struct fail *f)
+/* `creche token`, without a word that says what; @argv: what comes then. */
+static int refuse_family(const char *word, char *const *argv, struct fail *f)
 {
-        const char *like = command_like(word);
+        struct strbuf b = {0};
 
+        if (*argv && **argv != '-')
+                fail_usage(f, "there is no command '%s %s'", word, *argv);
+        else
+                fail_usage(f, "'creche %s' needs to know what to do", word);
+        help_add_family(word, &b);
+        fail_hint(f, "there are %s; 'creche help %s' says what they do", strbuf_text(&b), word);
+        strbuf_done(&b);
+        return -1;
+}
+
+static bool asks_for_help(char *const *argv)
+{
+        return *argv && (!strcmp(*argv, "--help") || !strcmp(*argv, "-h"));
+}
+
+static int refuse_command(char *const *argv, struct fail *f)
+{
+        const char *word = argv[0], *like = command_like(word);
+
+        if (help_is_family(word))
+                return asks_for_help(argv + 1) ? help_family(word, f) : refuse_family(word, argv + 1, f);
         fail_usage(f, "there is no command '%s'", word);
         if (like)
                 return fail_hint(f, "did you mean: creche %s", like);
@@ -158,7 +192,7 @@ static int dispatch(struct cli *c, const struct args *before, struct fail *f)
 
         command = command_find(before->operands_n, before->operands, &used);
         if (!command)
-                return refuse_command(before->operands[0], f);
+                return refuse_command(before->operands, f);
         if (command->flags & COMMAND_PASSES)
                 return command->pass(c, before->operands_n, before->operands, f);
         rc = args_parse(&a, command, before->operands_n - used + 1, before->operands + used - 1, f);

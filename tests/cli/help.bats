@@ -65,6 +65,27 @@ completes() { creche __complete "$@" | cut -f1; }
   assert_equal "$STATUS" 2
 }
 
+@test "the first of two words alone tells which there are" {
+  local said word
+
+  for said in 'token --help' 'token -h' 'help token'; do
+    # shellcheck disable=SC2086
+    creche_status $said
+    assert_equal "$STATUS $ERR" '0 '
+    for word in mint list revoke; do
+      assert_match "$OUT" "token $word"
+    done
+  done
+  for said in token 'token nonsense'; do
+    # shellcheck disable=SC2086
+    creche_status $said
+    assert_equal "$STATUS" 2
+    assert_hint 'token mint, token list, token revoke'
+  done
+  creche_status tokn
+  assert_hint 'did you mean: creche token mint'
+}
+
 @test "every error ends in the next step" {
   local command
 
