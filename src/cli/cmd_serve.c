@@ -18,7 +18,9 @@
 #include "base/fd.h"
 #include "base/paths.h"
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/help.h"
+#include "cli/text.h"
 
 enum { LOOK_MS = 20, LOG_MAX = 65536, CRECHED_USAGE = 2, CRECHED_BUSY = 3 };
 #define SLOW_US (5 * CLOCK_US_PER_S)
@@ -208,15 +210,40 @@ static int refuse_end(struct serve *s, int status, struct fail *f)
         return -1;
 }
 
-static void tell_ready(const struct serve *s, const char *where)
+/* " --socket PATH", when `creche` would look elsewhere for the one that serves on @where. */
+static void add_socket(struct cli *c, const char *where, struct strbuf *b)
 {
+        struct connection found;
+        char path[PATH_MAX];
+        struct fail ignored;
+        struct err e;
+
+        if (strncmp(where, "unix:", 5) != 0)
+                return;
+        snprintf(path, sizeof(path), "%.*s", (int)strcspn(where + 5, " "), where + 5);
+        if (settings_read_variables(&c->settings, SECTION_CRECHE, &e) == 0 &&
+            connect_decide(&found, &c->settings, &ignored) == 0 && !found.url && !strcmp(found.socket, path))
+                return;
+        strbuf_str(b, " --socket ");
+        text_quote(b, path);
+}
+
+static void tell_ready(struct cli *c, const struct serve *s, const char *where)
+{
+        struct strbuf b = {0};
+        const char *creche;
+
+        strbuf_str(&b, "creche");
+        add_socket(c, where, &b);
+        creche = strbuf_text(&b);
         talk("creched serves on %s", where);
-        talk("its log is %s; 'creche stop' stops it", s->log);
-        talk("now: creche run --name hello -- sh -c 'echo hi'; creche ps; creche logs hello");
+        talk("its log is %s; '%s stop' stops it", s->log, creche);
+        talk("now: %s run --name hello -- sh -c 'echo hi'; %s ps; %s logs hello", creche, creche, creche);
+        strbuf_done(&b);
 }
 
 /* As long as it lives it may still get there: a large database takes time. */
-static int wait_until_ready(struct serve *s, struct fail *f)
+static int wait_until_ready(struct cli *c, struct serve *s, struct fail *f)
 {
         const struct timespec nap = {.tv_nsec = LOOK_MS * 1000000L};
         int64_t slow_at = clock_mono_us() + SLOW_US;
@@ -231,7 +258,7 @@ static int wait_until_ready(struct serve *s, struct fail *f)
                 if (ended)
                         return refuse_end(s, status, f);
                 if (where) {
-                        tell_ready(s, where);
+                        tell_ready(c, s, where);
                         return 0;
                 }
                 if (clock_mono_us() > slow_at) {
@@ -242,7 +269,7 @@ static int wait_until_ready(struct serve *s, struct fail *f)
         }
 }
 
-static int detach(struct serve *s, struct fail *f)
+static int detach(struct cli *c, struct serve *s, struct fail *f)
 {
         if (open_log(s, f) < 0)
                 return -1;
@@ -251,7 +278,7 @@ static int detach(struct serve *s, struct fail *f)
                 return fail_set(f, ERR_INTERNAL, errno, "starting creched");
         if (s->pid == 0)
                 become_creched(s);
-        return wait_until_ready(s, f);
+        return wait_until_ready(c, s, f);
 }
 
 static bool wants_help(int argc, char **argv)
@@ -276,7 +303,7 @@ int cmd_serve(struct cli *c, int argc, char **argv, struct fail *f)
         s->log_fd = -1;
         rc = find_creched(s->creched, f) < 0 || read_arguments(c, s, argc, argv, f) < 0 ? -1 : 0;
         if (rc == 0 && s->detach) {
-                rc = detach(s, f);
+                rc = detach(c, s, f);
         } else if (rc == 0) {
                 execv(s->creched, s->argv);
                 rc = refuse_creched(s, f);

@@ -113,6 +113,19 @@ s.handle_request()' 2>/dev/null 3>&-)
   assert_hint 'creche stop'
 }
 
+@test "what serve -d says to type next is for the socket that it serves on" {
+  own_daemon
+  export CRECHE_SOCKET=$OWN/usual
+  creche_status serve -d --socket "$OWN/s"
+  assert_match "$ERR" "creche --socket $OWN/s run"
+  assert_match "$ERR" "creche --socket $OWN/s stop"
+  eval "$(sed -n "s/.*'\\(creche .* stop\\)' stops it/\\1/p" <<<"$ERR")"
+  [[ ! -S $OWN/s ]]
+  export CRECHE_SOCKET=$OWN/s
+  creche_status serve -d
+  [[ $ERR != *--socket* ]]
+}
+
 @test "serve -d with options that creched refuses: 2, and what it said" {
   own_daemon
   creche_status serve -d --listen nonsense
@@ -177,18 +190,6 @@ s.handle_request()' 2>/dev/null 3>&-)
   assert_equal "$(creche show "$id" -o json | jq -r .state)" started
 }
 
-# ------------------------------------------------------------------------------------ what it tells
-
-@test "info tells of health, addresses and counts" {
-  creche_status info
-  assert_match "$OUT" "socket +$CRECHE_SOCKET"
-  assert_match "$OUT" 'health +ok'
-  assert_equal "$(creche info -o json | jq -c '[.pid, .socket]')" "$(api GET /v1/info | jq -c '[.pid, .socket]')"
-}
-
-@test "sql answers a SELECT and can do nothing else" {
-  local id
-
 @test "an upgrade of a daemon that is stopping ends nobody" {
   local id
 
@@ -202,6 +203,18 @@ s.handle_request()' 2>/dev/null 3>&-)
   wait_until grep -q 'restart.refused.*stopping' "$OWN/state.log"
   assert_equal "$(creche show "$id" -o json | jq -r .state)" started
 }
+
+# ------------------------------------------------------------------------------------ what it tells
+
+@test "info tells of health, addresses and counts" {
+  creche_status info
+  assert_match "$OUT" "socket +$CRECHE_SOCKET"
+  assert_match "$OUT" 'health +ok'
+  assert_equal "$(creche info -o json | jq -c '[.pid, .socket]')" "$(api GET /v1/info | jq -c '[.pid, .socket]')"
+}
+
+@test "sql answers a SELECT and can do nothing else" {
+  local id
 
   id=$(creche run -n in-sql -- true)
   creche join "$id"
