@@ -70,7 +70,8 @@ static struct exchange *free_forward(struct run *r)
         return NULL;
 }
 
-static void forward(struct run *r, int signo)
+/* @tree: to all that it has started, too. */
+static void forward(struct run *r, int signo, bool tree)
 {
         struct exchange *x = free_forward(r);
         char name[SIGNAL_NAME_MAX];
@@ -79,7 +80,7 @@ static void forward(struct run *r, int signo)
                 return;
         signals_name(signo, name);
         exchange_init(x, "POST", "/v1/processes/%" PRId64 "/signal", r->id);
-        strbuf_printf(&x->body, "{\"signal\":\"%s\"}", name);
+        strbuf_printf(&x->body, "{\"signal\":\"%s\",\"tree\":%s}", name, tree ? "true" : "false");
         client_send(&r->c->client, x);
 }
 
@@ -100,8 +101,9 @@ static void on_signal(void *arg)
         if (read(r->signals, &si, sizeof(si)) != sizeof(si))
                 return;
         r->interrupts = awaits_answer(r) ? r->interrupts + 1 : 1;
+        /* What is typed is for all in the foreground: a shell waits for what it runs before it obeys a Ctrl-C. */
         if (r->process)
-                forward(r, (int)si.ssi_signo);
+                forward(r, (int)si.ssi_signo, si.ssi_code == SI_KERNEL);
         r->given_up = !r->process || r->interrupts >= INTERRUPTS_MAX;
 }
 

@@ -50,7 +50,7 @@ const struct command commands[] = {
                  "child,\n"
                  "and its exit code is ours: see 'creche help exit-codes'. Repeated until there is an "
                  "answer,\n"
-                 "the start happens once.",
+                 "the start happens once. A Ctrl-C that is typed is for all that the child has started.",
          .groups = {GROUP(OPTION("wait", 'w', NULL, "wait for its end; exit with its code"),
                           OPTION("follow", 'f', NULL, "the same, and its output is ours"), OPT_SHELL, OPT_RAW,
                           OPT_JSON, OPT_KEY),

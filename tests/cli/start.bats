@@ -264,6 +264,13 @@ TRAPPER='trap "echo got INT" INT; trap "echo got TERM; exit 0" TERM; trap "echo 
   wait "$pid"
 }
 
+@test "a Ctrl-C that is typed ends what a shell waits for, too, as without us" {
+  run env -u CRECHE_TOKEN -u CRECHE_URL "$BATS_TEST_DIRNAME/keys.py" 24x80 see:ready 'type:\x03' end \
+    -- "$BUILD/creche" run --follow --shell 'echo ready; sleep 1000; echo after'
+  assert_match "$output" 'status 130'
+  [[ $output != *after* ]]
+}
+
 @test "a child that a forwarded signal kills makes 128 and its number" {
   local pid status=0
 
