@@ -109,6 +109,29 @@ static const char *name_of(const struct command *command)
         return command ? command->name : "";
 }
 
+/* getopt_long() does not tell why it refuses @name: it begins several, it takes no value, or there is none. */
+static void explain_long(const struct grammar *g, const char *name, struct guess *guess, struct fail *f)
+{
+        struct strbuf begun = {0};
+        int n = 0;
+
+        for (int i = 0; i < g->n; i++) {
+                text_guess(guess, name, g->specs[i]->name);
+                if (strncmp(g->specs[i]->name, name, strlen(name)) != 0)
+                        continue;
+                strbuf_printf(&begun, "%s--%s", n++ ? ", " : "", g->specs[i]->name);
+        }
+        if (n)
+                *guess = (struct guess){.word = NULL};
+        if (n > 1)
+                fail_usage(f, "--%s could be any of %s", name, strbuf_text(&begun));
+        else if (n)
+                fail_usage(f, "%s takes no value", strbuf_text(&begun));
+        else
+                fail_usage(f, "there is no option --%s", name);
+        strbuf_done(&begun);
+}
+
 static int refuse_unknown(const struct grammar *g, const struct command *command, const char *word,
                           struct fail *f)
 {
@@ -119,9 +142,7 @@ static int refuse_unknown(const struct grammar *g, const struct command *command
                 fail_usage(f, "there is no option -%c", optopt);
         } else {
                 snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
-                for (int i = 0; i < g->n; i++)
-                        text_guess(&guess, name, g->specs[i]->name);
-                fail_usage(f, "there is no option --%s, or it begins several, or takes no value", name);
+                explain_long(g, name, &guess, f);
         }
         if (guess.word)
                 return fail_hint(f, "did you mean --%s?", guess.word);

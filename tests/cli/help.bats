@@ -61,6 +61,10 @@ completes() { creche __complete "$@" | cut -f1; }
   assert_hint 'creche help'
   creche_status ps --colums id
   assert_hint 'did you mean --columns'
+  creche_status ps --col id
+  assert_match "$ERR" '--col could be any of --columns, --color'
+  creche_status ps --all=yes
+  assert_match "$ERR" '--all takes no value'
   creche_status help exit-code
   assert_equal "$STATUS" 2
 }
