@@ -96,6 +96,14 @@ int fail_hint(struct fail *f, const char *fmt, ...)
         return -1;
 }
 
+void fail_hint_command(struct fail *f, const char *command)
+{
+        enum err_kind kind = f->err.kind;
+
+        if ((kind == ERR_INVALID || kind == ERR_INVALID_QUERY) && !strcmp(f->hint, hint_of(kind)))
+                fail_hint(f, "'creche help %s' explains the options", command);
+}
+
 /* Which of the members of the body was wrong: its name is that of an option. */
 static void add_place(const json_t *problem, char *message, size_t size)
 {

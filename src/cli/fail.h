@@ -27,6 +27,9 @@ int fail_usage(struct fail *f, const char *fmt, ...) __attribute__((format(print
 /** Say the next step. Always returns -1. */
 int fail_hint(struct fail *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/** The daemon has refused what @command asked for, and nobody has said the next step better: that its help does. */
+void fail_hint_command(struct fail *f, const char *command);
+
 /** Set @f from the answer to a request: a problem document, or what else came with @status. Always returns -1. */
 int fail_problem(struct fail *f, long status, const char *body, size_t n);
 

@@ -198,8 +198,10 @@ static int dispatch(struct cli *c, const struct args *before, struct fail *f)
         rc = args_parse(&a, command, before->operands_n - used + 1, before->operands + used - 1, f);
         if (rc == 0)
                 rc = run_command(c, before, &a, f);
-        if (rc < 0)
+        if (rc < 0) {
                 own_status(&a, f);
+                fail_hint_command(f, command->name);
+        }
         args_done(&a);
         return rc;
 }

@@ -90,6 +90,17 @@ completes() { creche __complete "$@" | cut -f1; }
   assert_hint 'did you mean: creche token mint'
 }
 
+@test "what the daemon refuses is explained by the help of this command" {
+  local said
+
+  for said in 'ps --state nonsense' 'ps --since yesterday' 'events --type nonsense' 'run --nice 50 true'; do
+    # shellcheck disable=SC2086
+    creche_status $said
+    assert_equal "$STATUS" 2
+    assert_hint "'creche help ${said%% *}' explains"
+  done
+}
+
 @test "every error ends in the next step" {
   local command
 
