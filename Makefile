@@ -270,7 +270,7 @@ install: all $(MANUAL) ## install beneath DESTDIR= and PREFIX=/usr/local: progra
 uninstall: ## remove what make install with the same DESTDIR= and PREFIX= has installed
 	@rm -rf $(BUILD)/stage
 	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(BUILD))/stage >/dev/null
-	@cd $(BUILD)/stage && find . -type f | sed 's|^\.||' | while read -r f; do rm -fv "$(DESTDIR)$$f"; done
+	@(cd $(BUILD)/stage && find . -type f) | sed 's|^\.||' | while read -r f; do rm -fv "$(DESTDIR)$$f"; done
 	@rmdir $(DESTDIR)$(DOC_DIR)/examples $(DESTDIR)$(DOC_DIR)
 	@rm -rf $(BUILD)/stage
 

@@ -93,6 +93,16 @@ assert_silent() {
   [[ $(find "$to" -type f) == "$to/usr/local/bin/other" && ! -e $to/usr/local/share/doc/creche ]]
 }
 
+@test "make uninstall finds what was installed beneath a relative DESTDIR" {
+  local to
+
+  to=$(realpath --relative-to="$ROOT" "$BATS_TEST_TMPDIR")/root
+  make_here install DESTDIR="$to" >/dev/null
+  [[ -x $BATS_TEST_TMPDIR/root/usr/local/bin/creched ]]
+  make_here uninstall DESTDIR="$to" >/dev/null
+  [[ -z $(find "$BATS_TEST_TMPDIR/root" -type f) ]]
+}
+
 @test "installed, the service runs as a user of its own, and systemd knows that it is ready" { inside_it_is_so; }
 @test "processes of the service run as its user, in groups of their own" { inside_it_is_so; }
 @test "that creched is killed is no restart of the service" { inside_it_is_so; }
