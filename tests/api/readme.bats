@@ -66,7 +66,7 @@ replay() {
 
 @test "every program in the README is run here" {
   # shellcheck disable=SC2016
-  assert_equal "$(grep -oE '^```[a-z]+' "$README" | sort -u | tr '\n' ' ')" '```bash ```console ```js ```python ```text ```yaml '
+  assert_equal "$(grep -oE '^```[a-z]+' "$README" | sort -u | tr '\n' ' ')" '```bash ```console ```ini ```js ```python ```text ```yaml '
 }
 
 @test "the configuration for Prometheus is one, and what it asks for is there" {

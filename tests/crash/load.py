@@ -235,7 +235,7 @@ class Worker:
                 if "process" in result:
                     self.note(run, 422 if result["process"]["state"] == "failed" else 200,
                               {"process": result["process"], "id": result["process"]["id"]})
-                elif result["problem"]["status"] in NO_ANSWER and mode == "each":
+                elif result["problem"]["status"] in NO_ANSWER:
                     left.append(run)
                 else:
                     raise AssertionError(f"a start of a batch was answered with {result}")
