@@ -15,6 +15,7 @@ struct cli {
         struct client client;
         struct output out;
         struct settings settings;
+        struct err unset; /* why they cannot be read, or only in part; clear: they are */
 };
 
 /** Do what @argv says. Returns the exit status. */

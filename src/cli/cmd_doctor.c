@@ -95,11 +95,24 @@ static int print(const struct doctor *d, const struct args *a, struct fail *f)
         return rc;
 }
 
+static void examine_settings(struct doctor *d)
+{
+        const struct err *e = &d->c->unset;
+
+        if (e->kind == ERR_NONE) {
+                doctor_found(d, FINDING_OK, "settings", "creche.ini and variables can be read");
+                return;
+        }
+        doctor_found(d, FINDING_FAILURE, "settings", "%s", e->msg);
+        doctor_fix(d, "creche config --check");
+}
+
 int cmd_doctor(struct cli *c, const struct args *a, struct fail *f)
 {
         struct doctor d = {.c = c, .checks = json_array()};
         int rc;
 
+        examine_settings(&d);
         doctor_daemon(&d);
         if (*d.state)
                 doctor_state(&d);

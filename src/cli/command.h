@@ -15,9 +15,10 @@ enum command_flags {
         COMMAND_STATUS = 2, /* exits as the child does: failures of ours are EXIT_OURS, whatever their kind */
         COMMAND_STAYS = 4,  /* the same with --wait or --follow */
         COMMAND_HIDDEN = 8,
-        COMMAND_PASSES = 16,  /* takes its arguments as they are */
-        COMMAND_LISTS = 32,   /* without -o it shows a list in the form that is set */
-        COMMAND_OFFLINE = 64, /* asks no daemon, and whatever is set, it works */
+        COMMAND_PASSES = 16,    /* takes its arguments as they are */
+        COMMAND_LISTS = 32,     /* without -o it shows a list in the form that is set */
+        COMMAND_OFFLINE = 64,   /* asks no daemon, and whatever is set, it works */
+        COMMAND_EXAMINES = 128, /* works with settings that are wrong, and says so itself */
 };
 
 struct command {

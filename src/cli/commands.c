@@ -376,10 +376,12 @@ const struct command commands[] = {
          .summary = "look whether all is well, and say what to do where it is not",
          .examples = "  creche doctor                            # exit code 1: something is broken\n"
                      "  creche doctor -o json | jq '.checks[] | select(.finding != \"ok\")'\n",
-         .text = "It looks at the socket, the rights of what lies in the state directory, the database, the\n"
+         .text = "It looks at the settings, the socket, the rights of what lies in the state directory, the "
+                 "database, the\n"
                  "disk, the limits, the kernel and the clock; with a daemon and without. A warning is no\n"
                  "failure: the exit code stays 0.",
          .groups = {GROUP(OPT_JSON)},
+         .flags = COMMAND_EXAMINES,
          .run = cmd_doctor},
         {.name = "token mint",
          .arguments = "NAME --scope SCOPE,...",

@@ -164,7 +164,14 @@ static int run_command(struct cli *c, const struct args *before, struct args *a,
 
         if (args_has(a, "help"))
                 return help_command(a->command, f);
-        if ((asks && cli_settings(c, f) < 0) || read_options(&c->settings, before, a, f) < 0)
+        if (asks && cli_settings(c, f) < 0) {
+                if (!(a->command->flags & COMMAND_EXAMINES))
+                        return -1;
+                c->unset = f->err;
+                settings_read_variables(&c->settings, SECTION_CRECHE, &f->err);
+                *f = (struct fail){.status = EXIT_FAILED};
+        }
+        if (read_options(&c->settings, before, a, f) < 0)
                 return -1;
         output_begin(&c->out, settings_text(&c->settings, SECTION_CRECHE, CRECHE_COLOR));
         if (!asks)

@@ -26,18 +26,27 @@ own_state() {
 
   examine
   assert_equal "$STATUS $ERR" '0 '
-  for check in socket version state token access database disk ballast kernel pids; do
+  for check in settings socket version state token access database disk ballast kernel pids; do
     assert_equal "$check $(finding $check)" "$check ok"
   done
   for check in health rights cgroup nofile 'cgroup pids' clock; do
     assert_match "$check: $(finding "$check")" ': (ok|warning)$'
   done
-  assert_equal "$(jq '.checks | length' <<<"$OUT")" 16
+  assert_equal "$(jq '.checks | length' <<<"$OUT")" 17
+}
+
+@test "settings that cannot be read are one of the findings: the rest is looked at with what could be" {
+  mkdir -p "$BATS_TEST_TMPDIR/creche"
+  echo '[creche]
+colour = always' >"$BATS_TEST_TMPDIR/creche/creche.ini"
+  XDG_CONFIG_HOME=$BATS_TEST_TMPDIR examine
+  assert_equal "$STATUS $ERR$(finding settings) $(finding database) $(fix settings)" '1 failure ok creche config --check'
+  assert_match "$(jq -r '.checks[] | select(.check == "settings").detail' <<<"$OUT")" "creche.ini:2: "
 }
 
 @test "who listens is told by pid and name" {
   examine
-  assert_match "$(jq -r '.checks[0].detail' <<<"$OUT")" "pid $CRECHE_MAIN of $(id -un) listens"
+  assert_match "$(jq -r '.checks[] | select(.check == "socket").detail' <<<"$OUT")" "pid $CRECHE_MAIN of $(id -un) listens"
 }
 
 @test "what is not well comes with its fix, what is well has none" {
@@ -64,7 +73,7 @@ own_state() {
   own_state
   python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$CRECHE_SOCKET"
   examine
-  assert_match "$(jq -r '.checks[0].detail' <<<"$OUT")" 'nobody listens'
+  assert_match "$(jq -r '.checks[] | select(.check == "socket").detail' <<<"$OUT")" 'nobody listens'
 }
 
 @test "a database that is damaged is found, without a daemon, and is not written to" {
