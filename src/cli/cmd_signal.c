@@ -3,6 +3,7 @@
 #include "cli/cmd.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,6 +12,23 @@
 #include "cli/signals.h"
 #include "cli/view.h"
 #include "cli/wait.h"
+
+/* Who ends a process wants it ended, and it is; who sends it a signal wants it to get that. */
+static int not_delivered(const json_t *process, bool ends, struct fail *f)
+{
+        struct strbuf name = {0};
+        const char *how = json_text(json_object_get(process, "exit"), "detail");
+
+        if (ends) {
+                if (isatty(STDERR_FILENO))
+                        wait_tell(process);
+                return 0;
+        }
+        select_name(process, &name);
+        fail_set(f, ERR_STOPPED, 0, "%s got no signal: %s", strbuf_text(&name), how ?: "it has ended");
+        strbuf_done(&name);
+        return -1;
+}
 
 /* The operation, and for `signal` its body but for the tree. */
 static int send_signal(struct cli *c, const struct args *a, const json_t *process, const char *operation,
@@ -25,9 +43,10 @@ static int send_signal(struct cli *c, const struct args *a, const json_t *proces
                       signal ? "\"," : "", args_has(a, "tree") ? "true" : "false");
         rc = client_json(&c->client, "POST", strbuf_text(&target), &body, &answer, f);
         strbuf_done(&target);
-        if (rc == 0 && !json_is_true(json_object_get(answer, "delivered")) && isatty(STDERR_FILENO))
-                wait_tell(json_object_get(answer, "process"));
-        return rc;
+        if (rc < 0 || json_is_true(json_object_get(answer, "delivered")))
+                return rc;
+        return not_delivered(json_object_get(answer, "process"),
+                             !strcmp(operation, "terminate") || !strcmp(operation, "kill"), f);
 }
 
 static int wait_for_end(struct cli *c, const struct args *a, const json_t *process, struct fail *f)

@@ -111,6 +111,21 @@ load cli
   assert_equal "$STATUS" 2
 }
 
+@test "who has ended is terminated and killed already, and gets no other signal: 5" {
+  local id
+
+  id=$(creche run -- true)
+  creche join "$id"
+  creche terminate "$id"
+  creche kill "$id"
+  for command in 'interrupt' 'signal HUP' 'kill -s USR1'; do
+    # shellcheck disable=SC2086
+    creche_status $command "$id"
+    assert_equal "$command $STATUS$OUT" "$command 5"
+    assert_match "$ERR" 'got no signal: exited with 0'
+  done
+}
+
 @test "interrupt sends SIGINT, stop NAME returns when it has ended" {
   local id
 
