@@ -95,6 +95,9 @@ static int finish(struct source *s, struct fail *f)
                 kept += s->streams[i].x.failed == 0;
         }
         if (rc == 0 && !kept) {
+                if (!strcmp(json_text(s->process, "state") ?: "", "initial"))
+                        return fail_set(f, ERR_NOT_STARTED, 0,
+                                        "it has said nothing: it has not been started");
                 *f = s->streams[s->wanted[0] ? 0 : 1].x.fail;
                 return -1;
         }

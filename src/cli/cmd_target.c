@@ -49,6 +49,13 @@ static int refuse_unknown(struct cli *c, const char *name, struct fail *f)
         return -1;
 }
 
+static int refuse_name(const char *name, struct fail *f)
+{
+        fail_usage(f, "'%s' cannot be the name of a target", name);
+        return fail_hint(
+                f, "it has up to 63 letters, digits, '.', '-' and '_', and begins with a letter or a digit");
+}
+
 /* @body: as with client_json(). */
 static int ask(struct cli *c, const char *method, const char *name, struct strbuf *body, json_t **out,
                struct fail *f)
@@ -56,13 +63,15 @@ static int ask(struct cli *c, const char *method, const char *name, struct strbu
         struct strbuf path = {0};
         int rc;
 
+        if (strchr(name, '/'))
+                return refuse_name(name, f);
         strbuf_str(&path, "/v1/targets/");
         url_encode(&path, name);
         rc = client_json(&c->client, method, strbuf_text(&path), body, out, f);
         strbuf_done(&path);
-        if (rc < 0 && !body && f->err.kind == ERR_NOT_FOUND)
-                return refuse_unknown(c, name, f);
-        return rc;
+        if (rc == 0 || f->err.kind != ERR_NOT_FOUND)
+                return rc;
+        return body ? refuse_name(name, f) : refuse_unknown(c, name, f);
 }
 
 int target_explain(struct cli *c, const char *name, struct fail *f)

@@ -32,6 +32,15 @@ load cli
   assert_hint '--stdout log'
 }
 
+@test "of what has not been started there is no output yet: 5, with the command that starts it" {
+  local id
+
+  id=$(creche create -- true)
+  creche_status logs "$id"
+  assert_equal "$STATUS" 5
+  assert_hint 'creche start'
+}
+
 @test "logs of several have their names before the lines, and follow all at once" {
   local a b following
 

@@ -112,3 +112,13 @@ END
     complete -C "creche target rm shr"' | cut -f1)" shrink
   creche target rm shrink
 }
+
+@test "a name that no target can have is wrong usage, and what it may be is said" {
+  local name
+
+  for name in 'a b' .x a/b; do
+    creche_status target put "$name" -- echo
+    assert_equal "$name: $STATUS" "$name: 2"
+    assert_hint 'letters, digits'
+  done
+}
