@@ -19,9 +19,9 @@ CREATE TABLE process (
     identity        TEXT NOT NULL,        -- '1:2': second child of the first
     parent          INTEGER,              -- process.id; NULL: started by an operator
     lineage         TEXT NOT NULL,        -- ids of the ancestors, root first: '3/17/'
-    state           TEXT NOT NULL CHECK (state IN
-                        ('initial', 'starting', 'started', 'stopped', 'failed', 'lost', 'closed')),
-    start_method    TEXT NOT NULL CHECK (start_method IN ('spawn', 'fork', 'forkserver')),
+    state           TEXT NOT NULL CHECK (state = 'initial' OR state = 'starting' OR state = 'started' OR
+                           state = 'stopped' OR state = 'failed' OR state = 'lost' OR state = 'closed'),
+    start_method    TEXT NOT NULL CHECK (start_method = 'spawn' OR start_method = 'fork' OR start_method = 'forkserver'),
     daemon          INTEGER NOT NULL CHECK (daemon IN (0, 1)),
     argv            TEXT NOT NULL,        -- JSON array
     cwd             TEXT,
@@ -30,7 +30,7 @@ CREATE TABLE process (
     env             TEXT NOT NULL,        -- JSON array: names only
     labels          TEXT NOT NULL,        -- JSON object
     stdout          TEXT NOT NULL CHECK (stdout IN ('log', 'null')),
-    stderr          TEXT NOT NULL CHECK (stderr IN ('log', 'null', 'stdout')),
+    stderr          TEXT NOT NULL CHECK (stderr = 'log' OR stderr = 'null' OR stderr = 'stdout'),
     timeout_us      INTEGER,
     grace_us        INTEGER NOT NULL,
     on_parent_death INTEGER,              -- number of a signal
@@ -42,7 +42,8 @@ CREATE TABLE process (
     pid             INTEGER,
     start_ticks     INTEGER,              -- /proc/PID/stat, field 22
     exitcode        INTEGER CHECK (exitcode BETWEEN -64 AND 255), -- -N: killed by signal N
-    exit_reason     TEXT CHECK (exit_reason IN ('exited', 'signaled', 'exec_failed', 'start_failed', 'lost')),
+    exit_reason     TEXT CHECK (exit_reason = 'exited' OR exit_reason = 'signaled' OR exit_reason = 'exec_failed' OR
+                           exit_reason = 'start_failed' OR exit_reason = 'lost'),
     exit_errno      TEXT,                 -- 'ENOENT'
     exit_stage      TEXT,                 -- which step before exec
     exit_detail     TEXT,
@@ -67,7 +68,7 @@ CREATE TABLE process (
 
     -- An exit code is there if and only if somebody saw the process end; nothing is made up.
     CHECK ((exitcode IS NOT NULL) = (exit_reason IS NOT NULL AND exit_reason IN ('exited', 'signaled'))),
-    CHECK ((exit_reason IS NOT NULL) <= (state IN ('stopped', 'failed', 'lost', 'closed'))),
+    CHECK ((exit_reason IS NOT NULL) <= (state = 'stopped' OR state = 'failed' OR state = 'lost' OR state = 'closed')),
     CHECK (state <> 'stopped' OR exitcode IS NOT NULL)
 ) STRICT;
 
@@ -116,7 +117,7 @@ CREATE TABLE audit_entry (
     process  INTEGER,
     token    INTEGER,
     detail   TEXT,                        -- which signal, which scopes
-    outcome  TEXT NOT NULL CHECK (outcome IN ('done', 'asked', 'undone'))
+    outcome  TEXT NOT NULL CHECK (outcome = 'done' OR outcome = 'asked' OR outcome = 'undone')
 ) STRICT;
 
 CREATE INDEX audit_process ON audit_entry (process) WHERE process IS NOT NULL;
@@ -161,7 +162,7 @@ SELECT id,
 
 CREATE INDEX process_over ON process
     ((joined_at IS NULL AND state <> 'closed'), coalesce(joined_at, stopped_at, created_at))
-    WHERE state IN ('stopped', 'failed', 'lost', 'closed');
+    WHERE state = 'stopped' OR state = 'failed' OR state = 'lost' OR state = 'closed';
 
 CREATE TABLE target (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -93,7 +93,7 @@ UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('st
 
 -- name: process_joined
 UPDATE process SET joined_at = max(:joined_at, stopped_at)
- WHERE id = :id AND joined_at IS NULL AND state IN ('stopped', 'failed', 'lost');
+ WHERE id = :id AND joined_at IS NULL AND (state = 'stopped' OR state = 'failed' OR state = 'lost');
 
 -- name: process_rename
 UPDATE process SET name = :name WHERE id = :id;
@@ -108,7 +108,7 @@ UPDATE process
 
 -- name: process_close
 UPDATE process SET state = 'closed', request = NULL
- WHERE id = :id AND state IN ('initial', 'stopped', 'failed', 'lost');
+ WHERE id = :id AND (state = 'initial' OR state = 'stopped' OR state = 'failed' OR state = 'lost');
 
 -- name: process_state
 SELECT state, joined_at IS NOT NULL FROM process WHERE id = :id;

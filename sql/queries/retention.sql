@@ -3,7 +3,7 @@
 
 -- fragment: over
   FROM process INDEXED BY process_over
- WHERE state IN ('stopped', 'failed', 'lost', 'closed')
+ WHERE (state = 'stopped' OR state = 'failed' OR state = 'lost' OR state = 'closed')
    AND (joined_at IS NULL AND state <> 'closed') = :dangling
 
 -- name: retention_due

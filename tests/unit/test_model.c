@@ -72,13 +72,14 @@ static void sql_words(const char *column, char *out, size_t size)
                 CHECK_INT(sqlite3_exec(db, sql_migrations[i].text, NULL, NULL, NULL), SQLITE_OK);
         sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_schema WHERE name = 'process'", -1, &s, NULL);
         CHECK_INT(sqlite3_step(s), SQLITE_ROW);
-        snprintf(mark, sizeof(mark), "CHECK (%s IN", column);
+        snprintf(mark, sizeof(mark), "CHECK (%s ", column);
         p = strstr((const char *)sqlite3_column_text(s, 0), mark);
         assert_non_null(p);
-        for (p = strchr(p + strlen(mark), '(') + 1; *p != ')' && n < size - 1; p++)
-                if (*p != ' ' && *p != '\n')
-                        out[n++] = *p;
-        out[n] = '\0';
+        *out = '\0';
+        for (p += strlen(mark); (p += strcspn(p, "')")) && *p == '\''; p += strcspn(p, "'") + 1) {
+                p++;
+                n += (size_t)snprintf(out + n, size - n, "%s'%.*s'", n ? "," : "", (int)strcspn(p, "'"), p);
+        }
         sqlite3_finalize(s);
         sqlite3_close(db);
 }

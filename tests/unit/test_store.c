@@ -3,7 +3,6 @@
 #include "store_rig.h"
 
 #include "base/cleanup.h"
-#include "base/strbuf.h"
 
 /* Changes the database behind the store's back, as an operator with the sqlite3 shell would. */
 static void meddle(const char *sql)
