@@ -64,15 +64,29 @@ static void own_files(const struct bootstrap *b)
                 check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
 }
 
-/* exec resets handlers by itself, but it keeps what is ignored. */
+uint64_t bootstrap_ignored(void)
+{
+        uint64_t set = 0;
+
+        for (int s = 1; s <= KERNEL_SIGNALS; s++) {
+                struct kernel_sigaction now = {.handler = SIG_DFL};
+
+                if (syscall(SYS_rt_sigaction, s, NULL, &now, KERNEL_SIGSET_BYTES) == 0 &&
+                    now.handler == SIG_IGN)
+                        set |= UINT64_C(1) << (s - 1);
+        }
+        return set;
+}
+
+/* Handlers are gone since the clone (CLONE_CLEAR_SIGHAND), but not what is ignored, which exec keeps, too. */
 static void reset_dispositions(const struct bootstrap *b)
 {
         struct kernel_sigaction default_action = {.handler = SIG_DFL};
 
-        for (int s = 1; s <= KERNEL_SIGNALS; s++)
-                if (s != SIGKILL && s != SIGSTOP)
-                        check(b, STAGE_SIGNALS,
-                              syscall(SYS_rt_sigaction, s, &default_action, NULL, KERNEL_SIGSET_BYTES));
+        for (uint64_t left = b->ignored; left; left &= left - 1)
+                check(b, STAGE_SIGNALS,
+                      syscall(SYS_rt_sigaction, __builtin_ctzll(left) + 1, &default_action, NULL,
+                              KERNEL_SIGSET_BYTES));
 }
 
 /* As long as we are who we were: a process that has changed its user may not write there. */

@@ -35,7 +35,12 @@ struct bootstrap {
         int stdin_fd;                /* > 2, becomes fd 0; -1: /dev/null */
         int cgroup_fd;               /* the group that it is born in; -1: the parent's */
         int out_fd, err_fd;          /* > 2, its logs, opened; 0: by their paths */
+        uint64_t ignored;            /* bootstrap_ignored() */
 };
+
+/** The signals that this process ignores, SIGHUP being 1 << 0: exec keeps that, and a program wants to know nothing of it.
+ * Whoever starts others asks once, and ignores the same ones from then on. */
+uint64_t bootstrap_ignored(void);
 
 /** Become the program of the launch. @arg: struct bootstrap. Does not return: exec, or exit(127). */
 void bootstrap_run(void *arg) __attribute__((noreturn));

@@ -19,7 +19,7 @@ int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, st
 
         if (stack == MAP_FAILED)
                 return err_set(e, ERR_INTERNAL, errno, "allocating a stack for children");
-        *s = (struct starter){.stack = stack, .forkserver = fs, .journal = j};
+        *s = (struct starter){.stack = stack, .forkserver = fs, .journal = j, .ignored = bootstrap_ignored()};
         return 0;
 }
 
@@ -41,7 +41,7 @@ pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd)
 {
         bool grouped = b->cgroup_fd >= 0;
         struct clone_args args = {
-                .flags = flags | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID |
+                .flags = flags | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND |
                          (grouped ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uintptr_t)pidfd,
                 .parent_tid = (uintptr_t)&b->slot->pid,
@@ -60,21 +60,23 @@ pid_t start_clone(uint64_t flags, void *stack, struct bootstrap *b, int *pidfd)
         return pid;
 }
 
-static int start_by_clone(uint64_t flags, void *stack, struct launch *l, struct journal_slot *slot,
-                          struct start_files files, struct start_result *r, struct err *e)
+static int start_by_clone(const struct starter *s, uint64_t flags, struct launch *l,
+                          struct journal_slot *slot, struct start_files files, struct start_result *r,
+                          struct err *e)
 {
         struct bootstrap b = {.launch = l,
                               .slot = slot,
                               .stdin_fd = files.in,
                               .cgroup_fd = files.cgroup,
                               .out_fd = files.out,
-                              .err_fd = files.err};
+                              .err_fd = files.err,
+                              .ignored = s->ignored};
         int pidfd = -1;
         pid_t pid;
 
         launch_relocate(l);
         KILLPOINT("start.clone");
-        pid = start_clone(flags, stack, &b, &pidfd);
+        pid = start_clone(flags, flags & CLONE_VM ? s->stack : NULL, &b, &pidfd);
         KILLPOINT("start.cloned");
         if (pid < 0)
                 return err_set(e, is_shortage(errno) ? ERR_TRY_AGAIN : ERR_INTERNAL, errno, "clone3");
@@ -89,8 +91,8 @@ int starter_start(struct starter *s, enum start_method method, struct launch *l,
                   struct start_files files, struct start_result *r, struct err *e)
 {
         switch (method) {
-        case START_SPAWN: return start_by_clone(CLONE_VM | CLONE_FILES, s->stack, l, slot, files, r, e);
-        case START_FORK: return start_by_clone(0, NULL, l, slot, files, r, e);
+        case START_SPAWN: return start_by_clone(s, CLONE_VM | CLONE_FILES, l, slot, files, r, e);
+        case START_FORK: return start_by_clone(s, 0, l, slot, files, r, e);
         case START_FORKSERVER: return forkserver_start(s->forkserver, l, slot, files, r, e);
         case START_METHOD_COUNT: break;
         }

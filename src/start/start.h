@@ -28,6 +28,7 @@ struct starter {
         void *stack;                   /* the child's, while it shares our memory */
         struct forkserver *forkserver; /* borrowed */
         struct journal *journal;       /* borrowed */
+        uint64_t ignored;              /* bootstrap_ignored() */
 };
 
 /* A child that exists: running, ended already, or stuck before exec with @stage and @errnum saying why (it
