@@ -61,13 +61,19 @@ static inline void rig_job_done(struct store_job *job, const struct err *e)
 
 static inline int rig_insert_run(struct db *db, void *arg, struct err *e);
 
-static inline void rig_submit(struct store *s, struct rig_job *j,
-                              int (*fn)(struct db *db, void *arg, struct err *e), void *arg)
+static inline struct rig_job *rig_job_init(struct rig_job *j,
+                                           int (*fn)(struct db *db, void *arg, struct err *e), void *arg)
 {
         *j = (struct rig_job){.job = {.run = rig_job_run, .done = rig_job_done}, .fn = fn, .arg = arg};
         j->job.grows = fn == rig_insert_run;
         sem_init(&j->done, 0, 0);
-        store_submit(s, &j->job);
+        return j;
+}
+
+static inline void rig_submit(struct store *s, struct rig_job *j,
+                              int (*fn)(struct db *db, void *arg, struct err *e), void *arg)
+{
+        store_submit(s, &rig_job_init(j, fn, arg)->job);
 }
 
 /* Waits for @j: which kind of error it ended with, ERR_NONE when it is durable. */

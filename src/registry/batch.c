@@ -86,6 +86,14 @@ static int batch_run(struct store_job *job, struct db *db, struct err *e)
         return 0;
 }
 
+static void batch_enter(struct store_job *job)
+{
+        struct batch *b = container_of(job, struct batch_op, job)->batch;
+
+        for (size_t i = 0; i < b->n; i++)
+                b->items[i].op->job.enter(&b->items[i].op->job);
+}
+
 static void batch_done(struct store_job *job, const struct err *e)
 {
         struct batch_op *op = container_of(job, struct batch_op, job);
@@ -106,7 +114,8 @@ static void start_all(struct batch_op *op)
 {
         op->left = op->batch->n + 1;
         KILLPOINT("batch.all");
-        op->job = (struct store_job){.run = batch_run, .done = batch_done, .grows = true};
+        op->job =
+                (struct store_job){.run = batch_run, .enter = batch_enter, .done = batch_done, .grows = true};
         store_submit(op->registry->store, &op->job);
 }
 

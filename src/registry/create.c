@@ -226,25 +226,34 @@ static int new_record(struct registry *r, const struct caller *who, struct start
         return 0;
 }
 
-/* The parent's identity, from a child's own number: "1:2". */
-static int name_child(struct db *db, struct process *p, const char *parent_identity, struct err *e)
+static int set_text(char **text, int printed, char *made, struct err *e)
 {
-        int64_t k;
+        if (printed < 0)
+                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        free(*text);
+        *text = made;
+        return 0;
+}
 
-        if (!p->identity) {
+/* The parent's identity, from a child's own number: "1:2"; and the name after it. Those that were not asked for. */
+static int name_child(struct db *db, struct process *p, const struct spec *spec, const char *parent_identity,
+                      struct err *e)
+{
+        char *text;
+        int64_t k;
+        int n;
+
+        if (!spec->identity) {
                 if (record_next_child(db, p->parent, &k, e) < 0)
                         return -1;
-                if (asprintf(&p->identity, "%s%s%" PRId64, parent_identity, *parent_identity ? ":" : "", k) <
-                    0) {
-                        p->identity = NULL;
-                        return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-                }
+                n = asprintf(&text, "%s%s%" PRId64, parent_identity, *parent_identity ? ":" : "", k);
+                if (set_text(&p->identity, n, text, e) < 0)
+                        return -1;
         }
-        if (!p->name && asprintf(&p->name, "Process-%s", p->identity) < 0) {
-                p->name = NULL;
-                return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-        }
-        return 0;
+        if (spec->name && *spec->name)
+                return 0;
+        n = asprintf(&text, "Process-%s", p->identity);
+        return set_text(&p->name, n, text, e);
 }
 
 /* Returns 1 when the key names a process already, 0 when it is new. */
@@ -272,9 +281,10 @@ static int look_up_key(struct db *db, struct start_op *op, const struct record_e
         return 1;
 }
 
-/* Within the transaction: from the moment that others can read the row, the table has the process too. */
-static void enter_table(struct start_op *op)
+/* From the moment that others can read the row, the table has the process too. */
+static void enter_table(struct store_job *job)
 {
+        struct start_op *op = container_of(job, struct start_op, job);
         struct registry *r = op->registry;
         struct child *c = op->child, *placeholder;
 
@@ -328,22 +338,26 @@ static int create_run(struct store_job *job, struct db *db, struct err *e)
         struct start_op *op = container_of(job, struct start_op, job);
         struct record_extras x = {
                 .request = op->request, .idempotency_key = op->key, .fingerprint = op->fingerprint};
-        int rc = look_up_key(db, op, &x, e);
+        int rc;
 
-        if (op->claimed) {
-                if (audit_start(op, db, e) < 0)
-                        return -1;
-                enter_table(op);
-        }
+        op->claimed = false;
+        op->existing = (struct record_key){0};
+        op->child->rec.id = op->id;
+        rc = look_up_key(db, op, &x, e);
         if (rc)
-                return rc < 0 ? -1 : 0;
-        if (name_child(db, &op->child->rec, op->parent_identity, e) < 0)
+                return rc < 0 ? -1 : op->claimed ? audit_start(op, db, e) : 0;
+        if (name_child(db, &op->child->rec, op->spec, op->parent_identity, e) < 0 ||
+            record_insert(db, &op->child->rec, &x, e) < 0)
                 return -1;
-        if (record_insert(db, &op->child->rec, &x, e) < 0 || audit_start(op, db, e) < 0)
-                return -1;
-        if (op->spec->start)
-                enter_table(op);
-        return 0;
+        return audit_start(op, db, e);
+}
+
+static void create_enter(struct store_job *job)
+{
+        const struct start_op *op = container_of(job, struct start_op, job);
+
+        if (op->claimed || (!op->existing.id && op->spec->start))
+                enter_table(job);
 }
 
 static void take_state(const struct process *p, void *arg)
@@ -464,7 +478,9 @@ struct start_op *start_op_create(struct registry *r, const struct caller *who, s
                 err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
                 return NULL;
         }
-        op->job = (struct store_job){.run = create_run, .done = create_done, .grows = true};
+        op->id = op->child->rec.id;
+        op->job = (struct store_job){
+                .run = create_run, .enter = create_enter, .done = create_done, .grows = true};
         return TAKE_PTR(op);
 }
 
@@ -490,7 +506,7 @@ struct start_op *start_op_repeat(struct registry *r, const struct caller *who, c
         op->child->rec.parent = who->process;
         op->repeats_only = true;
         op->refusal = *refusal;
-        op->job = (struct store_job){.run = create_run, .done = create_done};
+        op->job = (struct store_job){.run = create_run, .enter = create_enter, .done = create_done};
         return TAKE_PTR(op);
 }
 
@@ -510,11 +526,8 @@ static int claim_run(struct store_job *job, struct db *db, struct err *e)
         struct start_op *op = container_of(job, struct start_op, job);
         int rc = record_claim(db, &op->child->rec, e);
 
-        if (rc == 0) {
-                if (audit_start(op, db, e) < 0)
-                        return -1;
-                enter_table(op);
-        }
+        if (rc == 0)
+                return audit_start(op, db, e);
         return rc == 1 ? err_set(e, ERR_ALREADY_STARTED, 0, "cannot start a process twice") : rc;
 }
 
@@ -562,7 +575,8 @@ int registry_start(struct registry *r, const struct caller *who, int64_t id, str
         if (!fill_record(&op->child->rec, op->spec, &op->account))
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
         KILLPOINT("start.claim");
-        op->job = (struct store_job){.run = claim_run, .done = claim_done, .grows = true};
+        op->job =
+                (struct store_job){.run = claim_run, .enter = enter_table, .done = claim_done, .grows = true};
         submitted = TAKE_PTR(op);
         store_submit(r->store, &submitted->job);
         return 1;

@@ -258,6 +258,7 @@ struct start_op {
         struct ticket *ticket;
         char *request; /* JSON: of a created process */
         char *key;     /* Idempotency-Key; NULL: none */
+        int64_t id;    /* of the row that it makes, if it makes one */
         unsigned char fingerprint[32];
         struct record_key existing; /* what the key names already; id 0: nothing */
         bool claimed;               /* ... and we start it */

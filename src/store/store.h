@@ -35,11 +35,17 @@ struct boot {
 /* Something to be written. The owner keeps it until ->done, which is called on the writer's thread. */
 struct store_job {
         struct list link;
-        /* Within the transaction, in a savepoint of its own. -1 with @e set rolls back this job alone. */
+        /* Within the transaction. -1 with @e set: what it wrote is taken back, and it alone fails. It may be called again
+         * then, when what others wrote had to be given up with it: so it changes nothing but the database, and what it
+         * sets for ->enter and ->done anew each time. */
         int (*run)(struct store_job *job, struct db *db, struct err *e);
+        /* All is written, and the commit is next: what others must find as soon as they can read it. ->done is called
+         * whatever comes of the commit. NULL: nothing. */
+        void (*enter)(struct store_job *job);
         /* @e NULL: it is durable. Otherwise nothing of it is. */
         void (*done)(struct store_job *job, const struct err *e);
         bool grows; /* it can wait for room: refused on a full disk, where the ends of what runs go first */
+        bool patient; /* nobody waits for it: for some milliseconds it has no commit of its own, but that of another */
         struct err *err; /* the writer's own */
 };
 

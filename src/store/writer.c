@@ -24,6 +24,9 @@ enum {
         FRAME_BYTES = 4096,
         HELD_FRAMES = 4000, /* 16 MB: as much as never comes together while checkpoints get through */
         LOOK_FOR_ROOM_MS = 1000,
+        PATIENCE_US = 2000,
+        CROWD = 8,        /* where so many jobs shared a commit, more are on their way ... */
+        GATHER_US = 1000, /* ... and are waited for: a commit costs as much as ten jobs */
 };
 
 struct writer {
@@ -42,9 +45,12 @@ struct writer {
         pthread_cond_t wake;
         bool stopping; /* not beside what is read without the lock: compilers read neighbours along */
         struct list queue;
-        bool dead;         /* a commit's outcome is unknown: nothing is written any more */
-        bool gone;         /* the files are, and this was told */
-        _Atomic bool full; /* the disk is, and the ballast is given back */
+        bool hurry;            /* in the queue is one that is not patient */
+        int64_t patient_until; /* clock_mono_us(), of the first of those that are */
+        int last_n;            /* how many were in the last commit */
+        bool dead;             /* a commit's outcome is unknown: nothing is written any more */
+        bool gone;             /* the files are, and this was told */
+        _Atomic bool full;     /* the disk is, and the ballast is given back */
         _Atomic int
                 held_frames; /* of a log that a reader keeps from beginning anew, when that was told last */
 };
@@ -66,12 +72,35 @@ static void keep_error(struct store_job *job, const struct err *e)
                 job->err = &out_of_memory;
 }
 
-/* One job in its savepoint. Returns -1 when the whole transaction is gone, 0 otherwise; how the job itself
- * went is in job->err. */
-static int run_job(struct writer *w, struct store_job *job, struct err *e)
+/* What a job that fails leaves as it was, beside the database. */
+struct memory {
+        int64_t tally[TALLY_COUNT], children;
+        size_t events;
+};
+
+static struct memory remember(const struct db *db)
+{
+        struct memory m = {.children = db->main_children, .events = db->events};
+
+        memcpy(m.tally, db->tally, sizeof(m.tally));
+        return m;
+}
+
+static void recall(struct db *db, const struct memory *m)
+{
+        memcpy(db->tally, m->tally, sizeof(m->tally));
+        db->main_children = m->children;
+        db->events = m->events;
+}
+
+/* One job, @careful: in a savepoint. Those cost SQLite a copy of each page that is written, so a job has none until one
+ * of its transaction fails halfway. Returns 0: how it went is in job->err; 1: that is to be done again, carefully;
+ * -1: the whole transaction is gone. */
+static int run_job(struct writer *w, struct store_job *job, bool careful, struct err *e)
 {
         struct db *db = w->db;
-        int64_t tally[TALLY_COUNT], children = db->main_children;
+        struct memory before = remember(db);
+        int64_t changes = sqlite3_total_changes64(db->sqlite);
         struct err own = {0};
 
         if (w->full && job->grows) {
@@ -81,22 +110,33 @@ static int run_job(struct writer *w, struct store_job *job, struct err *e)
                 return 0;
         }
         db->full = w->full;
-        memcpy(tally, db->tally, sizeof(tally));
-        if (run_simple(db, SQL_SAVEPOINT, e) < 0)
+        if (careful && run_simple(db, SQL_SAVEPOINT, e) < 0)
                 return -1;
         if (job->run(job, db, &own) == 0)
-                return run_simple(db, SQL_RELEASE, e);
+                return careful ? run_simple(db, SQL_RELEASE, e) : 0;
 
-        memcpy(db->tally, tally, sizeof(tally));
-        db->main_children = children;
+        recall(db, &before);
         if (sqlite3_get_autocommit(db->sqlite) || own.kind == ERR_FULL) {
                 *e = own; /* SQLite gave the whole transaction up, as it does on a full disk */
                 return -1;
         }
+        if (!careful && sqlite3_total_changes64(db->sqlite) != changes)
+                return 1;
         keep_error(job, &own);
-        if (run_simple(db, SQL_ROLLBACK_TO, e) < 0)
-                return -1;
-        return run_simple(db, SQL_RELEASE, e);
+        if (!careful)
+                return 0;
+        return run_simple(db, SQL_ROLLBACK_TO, e) < 0 ? -1 : run_simple(db, SQL_RELEASE, e);
+}
+
+/* Those of the batch that have not failed. */
+static void enter(const struct list *batch)
+{
+        list_for_each (node, batch) {
+                struct store_job *job = container_of(node, struct store_job, link);
+
+                if (job->enter && !job->err)
+                        job->enter(job);
+        }
 }
 
 /* The counters that every job moves are written once a transaction. */
@@ -121,23 +161,26 @@ static int flush_counters(struct db *db, struct err *e)
         return db_run(db, s, e) < 0 ? -1 : 0;
 }
 
-/* Returns 0 when the batch is durable (single jobs may have failed), -1 when nothing of it is. */
-static int commit_batch(struct writer *w, struct list *batch, struct err *e)
+/* Returns 0 when the batch is durable (single jobs may have failed), -1 when nothing of it is; 1: see run_job(). */
+static int commit_batch(struct writer *w, struct list *batch, bool careful, struct err *e)
 {
         struct db *db = w->db;
         int64_t jobs = 0, began_us;
+        int rc;
 
         if (run_simple(db, SQL_BEGIN, e) < 0)
                 return -1;
         KILLPOINT("commit.begun");
         list_for_each (node, batch) {
                 jobs++;
-                if (run_job(w, container_of(node, struct store_job, link), e) < 0)
-                        return -1;
+                rc = run_job(w, container_of(node, struct store_job, link), careful, e);
+                if (rc)
+                        return rc;
         }
         KILLPOINT("commit.written");
         if (flush_counters(db, e) < 0)
                 return -1;
+        enter(batch);
         KILLPOINT("commit");
         began_us = clock_mono_us();
         if (run_simple(db, SQL_COMMIT, e) < 0) {
@@ -186,14 +229,27 @@ static void finish_batch(struct list *batch, const struct err *e)
         }
 }
 
-static int try_batch(struct writer *w, struct list *batch, struct err *e)
+static int try_anew(struct writer *w, struct list *batch, bool careful, struct err *e)
 {
+        int rc;
+
         memset(w->db->tally, 0, sizeof(w->db->tally));
         w->db->events = 0;
-        if (commit_batch(w, batch, e) == 0)
-                return 0;
-        abandon(w);
-        return -1;
+        rc = commit_batch(w, batch, careful, e);
+        if (rc)
+                abandon(w);
+        return rc;
+}
+
+static int try_batch(struct writer *w, struct list *batch, struct err *e)
+{
+        int rc = try_anew(w, batch, false, e);
+
+        if (rc <= 0)
+                return rc;
+        list_for_each (node, batch)
+                forget_error(container_of(node, struct store_job, link));
+        return try_anew(w, batch, true, e);
 }
 
 /* The disk is full. Says whether that is news: there is room then that was not there before. */
@@ -281,30 +337,56 @@ static void write_batch(struct writer *w, struct list *batch)
                 w->fatal(w->fatal_arg);
 }
 
+static void sleep_until(struct writer *w, int64_t us)
+{
+        struct timespec ts = {.tv_sec = us / CLOCK_US_PER_S, .tv_nsec = us % CLOCK_US_PER_S * 1000};
+
+        pthread_cond_timedwait(&w->wake, &w->lock, &ts);
+}
+
 /* Sleeps until there is something to do. While the disk is full, that is to look for room. */
 static void sleep_on_queue(struct writer *w)
 {
-        int64_t until = clock_mono_us() + LOOK_FOR_ROOM_MS * 1000;
-        struct timespec ts = {.tv_sec = until / CLOCK_US_PER_S, .tv_nsec = until % CLOCK_US_PER_S * 1000};
-        int rc = 0;
+        int64_t look = w->full ? clock_mono_us() + LOOK_FOR_ROOM_MS * 1000 : INT64_MAX;
 
-        while (list_empty(&w->queue) && !w->stopping && rc != ETIMEDOUT)
-                rc = w->full ? pthread_cond_timedwait(&w->wake, &w->lock, &ts)
-                             : pthread_cond_wait(&w->wake, &w->lock);
+        while (!w->hurry && !w->stopping) {
+                int64_t until = list_empty(&w->queue) || w->patient_until > look ? look : w->patient_until;
+
+                if (until == INT64_MAX)
+                        pthread_cond_wait(&w->wake, &w->lock);
+                else if (clock_mono_us() < until)
+                        sleep_until(w, until);
+                else
+                        return;
+        }
+}
+
+/* In a crowd, lets more come. One client alone never waits here. */
+static void gather(struct writer *w)
+{
+        int64_t until = clock_mono_us() + GATHER_US;
+
+        if (w->last_n < CROWD || w->full || list_empty(&w->queue))
+                return;
+        while (!w->stopping && clock_mono_us() < until)
+                sleep_until(w, until);
 }
 
 /* Takes what there is to do, at most as much as makes a good batch. False when it is time to end. */
 static bool next_batch(struct writer *w, struct list *batch, bool *more)
 {
-        int max = w->full ? BATCH_MAX_FULL : BATCH_MAX;
+        int max = w->full ? BATCH_MAX_FULL : BATCH_MAX, n;
         bool ends;
 
         list_init(batch);
         pthread_mutex_lock(&w->lock);
         sleep_on_queue(w);
-        for (int n = 0; n < max && !list_empty(&w->queue); n++)
+        gather(w);
+        for (n = 0; n < max && !list_empty(&w->queue); n++)
                 list_append(batch, list_pop(&w->queue));
         *more = !list_empty(&w->queue);
+        w->hurry = *more;
+        w->last_n = n;
         ends = w->stopping;
         pthread_mutex_unlock(&w->lock);
         return !list_empty(batch) || !ends;
@@ -409,22 +491,36 @@ int writer_start(struct db *db, const struct files *files, const struct store_co
         return 0;
 }
 
+/* Under the lock. Whether the writer sleeps, and longer than is right now. */
+static bool append(struct writer *w, struct store_job *job)
+{
+        bool wake = job->patient ? list_empty(&w->queue) : !w->hurry;
+
+        if (job->patient && wake)
+                w->patient_until = clock_mono_us() + PATIENCE_US;
+        w->hurry = w->hurry || !job->patient;
+        list_append(&w->queue, &job->link);
+        return wake;
+}
+
 void writer_submit(struct writer *w, struct store_job *job)
 {
-        bool first;
+        bool wake;
 
         pthread_mutex_lock(&w->lock);
-        first = list_empty(&w->queue);
-        list_append(&w->queue, &job->link);
+        wake = append(w, job);
         pthread_mutex_unlock(&w->lock);
-        if (first)
+        if (wake)
                 pthread_cond_signal(&w->wake);
 }
 
 void writer_submit_all(struct writer *w, struct list *jobs)
 {
+        struct list *node;
+
         pthread_mutex_lock(&w->lock);
-        list_splice(&w->queue, jobs);
+        while ((node = list_pop(jobs)))
+                append(w, container_of(node, struct store_job, link));
         pthread_mutex_unlock(&w->lock);
         pthread_cond_signal(&w->wake);
 }

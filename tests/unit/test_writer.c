@@ -3,6 +3,7 @@
 #include "store_rig.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/strbuf.h"
 
 static int count_commit(void *arg)
@@ -62,6 +63,115 @@ TEST(one_bad_job_spoils_no_neighbour)
         CHECK_INT(rig_select("SELECT count(*) FROM process"), N / 3 * 2);
         CHECK_INT(rig_select("SELECT count(*) FROM event"), N / 3 * 2);
         CHECK_INT(rig_select("SELECT n FROM tally WHERE state = 'starting'"), N / 3 * 2);
+        store_close(s);
+}
+
+/* What a job of a transaction met. */
+struct halfway {
+        struct rig_job job;
+        struct process row;
+        bool fails;
+        int runs, entered;
+};
+
+static int halfway_run(struct db *db, void *arg, struct err *e)
+{
+        struct halfway *h = arg;
+
+        h->runs++;
+        if (rig_insert_run(db, &h->row, e) < 0)
+                return -1;
+        return h->fails ? err_set(e, ERR_INVALID, 0, "when its row is written") : 0;
+}
+
+static void halfway_enter(struct store_job *job)
+{
+        container_of(container_of(job, struct rig_job, job), struct halfway, job)->entered++;
+}
+
+/* Jobs that are submitted while the writer is held: the third fails when it has written its row. */
+static void run_halfway(struct store *s, struct halfway *all, int n)
+{
+        struct rig_gate gate;
+
+        rig_gate_shut(s, &gate);
+        for (int i = 0; i < n; i++) {
+                all[i] = (struct halfway){.row = rig_process(i + 1, PROCESS_STARTING), .fails = i == 2};
+                rig_job_init(&all[i].job, halfway_run, &all[i])->job.enter = halfway_enter;
+                store_submit(s, &all[i].job.job);
+        }
+        rig_gate_open(&gate);
+}
+
+TEST(a_job_that_fails_halfway_is_taken_back_alone)
+{
+        enum { N = 9 };
+        static struct halfway all[N];
+        struct store *s = rig_open();
+
+        run_halfway(s, all, N);
+        for (int i = 0; i < N; i++)
+                CHECK_INT(rig_wait(&all[i].job), i == 2 ? ERR_INVALID : ERR_NONE);
+        CHECK_INT(rig_select("SELECT count(*) FROM process"), N - 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE id = 3"), 0);
+        CHECK_INT(rig_select("SELECT count(*) FROM event"), N - 1);
+        CHECK_INT(rig_select("SELECT n FROM tally WHERE state = 'starting'"), N - 1);
+        store_close(s);
+}
+
+TEST(what_was_given_up_for_the_sake_of_another_is_run_again_and_entered_once)
+{
+        enum { N = 9 };
+        static struct halfway all[N];
+        struct store *s = rig_open();
+
+        run_halfway(s, all, N);
+        for (int i = 0; i < N; i++) {
+                rig_wait(&all[i].job);
+                CHECK_INT(all[i].runs, i <= 2 ? 2 : 1);
+                CHECK_INT(all[i].entered, i != 2);
+        }
+        store_close(s);
+}
+
+static int nothing_run(struct db *db, void *arg, struct err *e)
+{
+        (void)db;
+        (void)arg;
+        (void)e;
+        return 0;
+}
+
+/* How long a patient job takes, with one that is not behind it. */
+static int64_t patient_us(struct store *s, bool company)
+{
+        struct rig_job job, other;
+        int64_t began_us = clock_mono_us(), took_us;
+
+        rig_job_init(&job, nothing_run, NULL)->job.patient = true;
+        store_submit(s, &job.job);
+        if (company)
+                rig_submit(s, &other, nothing_run, NULL);
+        CHECK_INT(rig_wait(&job), ERR_NONE);
+        took_us = clock_mono_us() - began_us;
+        if (company)
+                rig_wait(&other);
+        return took_us;
+}
+
+TEST(a_patient_job_waits_for_the_commit_of_another_but_not_for_ever)
+{
+        struct store *s = rig_open();
+        int64_t least_us = INT64_MAX;
+
+        for (int i = 0; i < 20; i++)
+                CHECK(patient_us(s, false) >= 2000);
+        for (int i = 0; i < 500; i++) {
+                int64_t us = patient_us(s, true);
+
+                least_us = us < least_us ? us : least_us;
+        }
+        CHECK(least_us < 2000);
         store_close(s);
 }
 
@@ -336,14 +446,14 @@ TEST(what_a_start_writes_into_holds_open_rows_only)
         CHECK_INT(rig_select("SELECT count(*) FROM pragma_index_list('process') WHERE NOT partial"), 0);
         CHECK_INT(rig_select("SELECT count(*) FROM pragma_index_list('event')"), 0);
         CHECK_INT(
-                rig_select(
-                        "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'process' "
-                        "AND sql NOT LIKE '%WHERE state IN (''starting'', ''started'')' "
-                        "AND sql NOT LIKE '%WHERE parent IS NOT NULL' AND sql NOT LIKE '%WHERE lineage <> "
-                        "''''' "
-                        "AND sql NOT LIKE '%WHERE idempotency_key IS NOT NULL' "
-                        "AND sql NOT LIKE '%WHERE state = ''stopped'' OR state = ''failed'' OR state = ''lost'' OR "
-                        "state = ''closed'''"),
+                rig_select("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'process' "
+                           "AND sql NOT LIKE '%WHERE state IN (''starting'', ''started'')' "
+                           "AND sql NOT LIKE '%WHERE parent IS NOT NULL' AND sql NOT LIKE '%WHERE lineage <> "
+                           "''''' "
+                           "AND sql NOT LIKE '%WHERE idempotency_key IS NOT NULL' "
+                           "AND sql NOT LIKE '%WHERE state = ''stopped'' OR state = ''failed'' OR state = "
+                           "''lost'' OR "
+                           "state = ''closed'''"),
                 0);
         store_close(s);
 }
