@@ -31,9 +31,22 @@ bool exit_seen(struct child *c)
         return true;
 }
 
+/* Under the lock: whoever waits to join it by now has. */
+static int64_t joined_at(const struct child *c)
+{
+        list_for_each (node, &c->waiters)
+                if (container_of(node, struct waiter, link)->joins)
+                        return c->end->stopped_us;
+        return 0;
+}
+
 static int ended_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct child *c = container_of(job, struct child, ended);
+
+        pthread_mutex_lock(&c->registry->lock);
+        c->end->joined_us = joined_at(c);
+        pthread_mutex_unlock(&c->registry->lock);
 
         return record_ended(db, c->end, e) < 0 ? -1 : 0; /* 1: recorded before us, by the last daemon */
 }
@@ -184,9 +197,6 @@ static void record(struct child *c, struct process *end)
         if (end->err == OUTPUT_LOG)
                 end->log_bytes[STREAM_STDERR] = logs_size(r->config.logs, c->rec.id, STREAM_STDERR);
         pthread_mutex_lock(&r->lock);
-        list_for_each (node, &c->waiters)
-                if (container_of(node, struct waiter, link)->joins)
-                        end->joined_us = end->stopped_us;
         end->requested_by = c->rec.requested_by;
         c->end = end;
         pthread_mutex_unlock(&r->lock);

@@ -112,9 +112,15 @@ void start_op_undo(struct start_op *op, const struct err *e)
         store_submit(op->registry->store, &op->job);
 }
 
+/* One that has ended already is written once, with its end, which is right behind. */
 static int started_run(struct store_job *job, struct db *db, struct err *e)
 {
-        return record_started(db, &container_of(job, struct child, started)->rec, e) < 0 ? -1 : 0;
+        struct child *c = container_of(job, struct child, started);
+
+        pthread_mutex_lock(&c->registry->lock);
+        c->started_with_end = c->end;
+        pthread_mutex_unlock(&c->registry->lock);
+        return c->started_with_end || record_started(db, &c->rec, e) >= 0 ? 0 : -1;
 }
 
 /* A start that could not be recorded as such is recorded with the exit, which says the pid too; and a daemon
@@ -125,7 +131,7 @@ static void started_done(struct store_job *job, const struct err *e)
         struct journal_slot *slot = NULL;
 
         pthread_mutex_lock(&c->registry->lock);
-        if (!e)
+        if (!e && !c->started_with_end)
                 slot = TAKE_PTR(c->slot);
         pthread_mutex_unlock(&c->registry->lock);
         KILLPOINT("start.recorded");
@@ -185,7 +191,7 @@ static void take_result(struct registry *r, struct child *c, struct start_op *op
 void child_record_start(struct child *c)
 {
         child_ref(c);
-        c->started = (struct store_job){.run = started_run, .done = started_done};
+        c->started = (struct store_job){.run = started_run, .done = started_done, .patient = true};
         store_submit(c->registry->store, &c->started);
 }
 

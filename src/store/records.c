@@ -10,15 +10,20 @@
 enum { FINGERPRINT_BYTES = 32 };
 
 /* A state was entered: count it and tell it. */
-static int publish(struct db *db, int64_t id, const char *type, struct err *e)
+static int publish_at(struct db *db, int64_t id, const char *type, int64_t at_us, struct err *e)
 {
         sqlite3_stmt *s = db_stmt(db, SQL_EVENT_INSERT);
 
-        db_bind_int(s, ":at", clock_now_us());
+        db_bind_int(s, ":at", at_us);
         db_bind_int(s, ":process", id);
         db_bind_text(s, ":type", type);
         db->events++;
         return db_run(db, s, e) < 0 ? -1 : 0;
+}
+
+static int publish(struct db *db, int64_t id, const char *type, struct err *e)
+{
+        return publish_at(db, id, type, clock_now_us(), e);
 }
 
 /* Tell that a row was deleted, which @row, a step of the deletion, gives back. */
@@ -277,6 +282,9 @@ int record_ended(struct db *db, const struct process *p, struct err *e)
 
         if (state_of(db, p->id, &was, &joined, e) < 0)
                 return e->kind == ERR_NOT_FOUND ? 1 : -1;
+        if (was == PROCESS_STARTING && p->started_us &&
+            publish_at(db, p->id, process_state_name(PROCESS_STARTED), p->started_us, e) < 0)
+                return -1;
         s = db_stmt(db, SQL_PROCESS_ENDED);
         bind_run(s, p);
         db_bind_text(s, ":state", process_state_name(p->state));

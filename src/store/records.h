@@ -50,9 +50,10 @@ int record_by_key(struct db *db, int64_t parent, const struct record_extras *x, 
  * was there before us; nothing is changed). */
 int record_claim(struct db *db, const struct process *p, struct err *e);   /* initial -> starting */
 int record_started(struct db *db, const struct process *p, struct err *e); /* starting -> started */
-int record_ended(struct db *db, const struct process *p, struct err *e);   /* -> stopped, failed, lost */
-int record_unstarted(struct db *db, int64_t id, struct err *e);            /* starting -> initial */
-int record_discard(struct db *db, int64_t id, struct err *e);              /* starting -> no row */
+/* -> stopped, failed, lost; from `starting` as well: what ran, and has ended before that was recorded, tells both. */
+int record_ended(struct db *db, const struct process *p, struct err *e);
+int record_unstarted(struct db *db, int64_t id, struct err *e); /* starting -> initial */
+int record_discard(struct db *db, int64_t id, struct err *e);   /* starting -> no row */
 /* An end or initial -> closed; @was: the state it had, also when it returns 1. ERR_NOT_FOUND. */
 int record_close(struct db *db, int64_t id, enum process_state *was, struct err *e);
 int record_delete(struct db *db, int64_t id, enum process_state *was, struct err *e);

@@ -183,6 +183,57 @@ TEST(nobody_reaps_before_the_exit_code_is_durable)
         rig_end(&r);
 }
 
+struct shut {
+        struct rig *rig;
+        struct rig_gate gate;
+};
+
+static void shut(const struct seam_call *call, void *arg)
+{
+        struct shut *s = arg;
+
+        (void)call;
+        rig_gate_shut(s->rig->registry->store, &s->gate);
+}
+
+static bool end_is_known(struct rig *r, int64_t id)
+{
+        struct registry *registry = r->registry;
+        bool known;
+
+        pthread_mutex_lock(&registry->lock);
+        known = table_find(registry, id)->end;
+        pthread_mutex_unlock(&registry->lock);
+        return known;
+}
+
+TEST(a_process_that_ends_before_its_start_is_written_is_written_once_and_tells_both)
+{
+        struct rig r;
+        struct wait w;
+        struct shut s = {.rig = &r};
+
+        rig_begin(&r);
+        wait_init(&w);
+        seam_before("clone3", shut, &s);
+        CHECK_INT(wait_for_ticket(&w, registry_create(r.registry, &rig_operator, rig_spec("exit 3"), NULL,
+                                                      NULL, &w.ticket)),
+                  ERR_NONE);
+        while (!end_is_known(&r, w.ticket.id))
+                usleep(1000);
+        CHECK(journal_find(r.registry->journal, w.ticket.id));
+        rig_gate_open(&s.gate);
+        rig_join(&r, w.ticket.id);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE state = 'stopped' AND exitcode = 3 AND "
+                             "started_at BETWEEN created_at AND stopped_at AND pid IS NOT NULL"),
+                  1);
+        CHECK_INT(rig_select("SELECT group_concat(type) = 'starting,started,stopped' FROM event"), 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM event WHERE type <> 'stopped' AND exitcode IS NOT NULL"),
+                  0);
+        CHECK_INT(rig_select("SELECT sum(n) FROM tally WHERE state IN ('starting', 'started')"), 0);
+        rig_end(&r);
+}
+
 TEST(nobody_is_told_an_exit_code_before_it_is_durable)
 {
         struct rig r;

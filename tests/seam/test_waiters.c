@@ -376,6 +376,31 @@ TEST(a_join_that_comes_while_the_exit_is_on_its_way_to_the_disk_counts_as_one)
         rig_end(&r);
 }
 
+TEST(a_join_that_is_there_when_the_end_is_written_needs_no_commit_of_its_own)
+{
+        struct rig_gate gate;
+        struct rig r;
+        struct wait w;
+        sem_t seen;
+        int64_t id;
+        int commits;
+
+        rig_begin(&r);
+        sem_init(&seen, 0, 0);
+        id = rig_start(&r, "read x; exit 3");
+        rig_gate_shut(r.registry->store, &gate);
+        seam_after("waitid_look", post, &seen);
+        rig_release(&r, id);
+        wait_sem(&seen);
+        CHECK_INT(join(&r, id, -1, &w), 1);
+        commits = seam_count("commit");
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(rig_select("SELECT joined_at = stopped_at FROM process"), 1);
+        CHECK_INT(seam_count("commit"), commits + 1);
+        rig_end(&r);
+}
+
 TEST(a_wait_that_was_cancelled_is_never_done_and_one_that_was_not_is_done_once)
 {
         enum { ROUNDS = 25, N = 60 };
