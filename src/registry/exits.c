@@ -125,7 +125,7 @@ static void log_end(const struct process *p)
         switch (p->exit.reason) {
         case EXIT_EXITED:
         case EXIT_SIGNALED:
-                log_info("process.stopped", "id=%" PRId64 " pid=%d exitcode=%d", p->id, p->pid,
+                log_debug("process.stopped", "id=%" PRId64 " pid=%d exitcode=%d", p->id, p->pid,
                          p->exit.exitcode);
                 break;
         case EXIT_EXEC_FAILED:

@@ -272,7 +272,7 @@ void start_op_started(struct start_op *op, const struct start_result *res)
         }
         counter_add(&r->stats.starts[c->rec.start_method], 1);
         histogram_add(&r->stats.start_us, &histogram_time, clock_mono_us() - op->begun_us);
-        log_info("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
+        log_debug("process.started", "id=%" PRId64 " pid=%d", c->rec.id, c->rec.pid);
         if (res->pidfd < 0)
                 start_lost(c);
         else
