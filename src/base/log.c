@@ -22,6 +22,11 @@ void log_set_level(enum log_level level)
         max_level = level;
 }
 
+bool log_wants(enum log_level level)
+{
+        return level <= max_level;
+}
+
 /* Whoever reads our stderr may have stopped to: a line that finds no room is dropped, and counted, so that no
  * thread of ours ever waits for it. A line is shorter than PIPE_BUF: where there is room, it goes in whole. */
 static void put(const char *line, size_t n)
@@ -53,9 +58,6 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
         int saved = errno;
         int n;
         va_list ap;
-
-        if (level > max_level)
-                return;
 
         n = snprintf(line, sizeof(line), "event=%s level=%s at=%s ", event, level_names[level],
                      clock_text(clock_now_us(), at));

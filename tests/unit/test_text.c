@@ -289,7 +289,7 @@ static const char *logged(enum log_level level, size_t n)
                 fail();
         dup2(pair[1], STDERR_FILENO);
         errno = EBADMSG;
-        log_write(level, "probe", "id=%d text=%s", 7, value);
+        log_at(level, "probe", "id=%d text=%s", 7, value);
         CHECK_INT(errno, EBADMSG);
         dup2(saved, STDERR_FILENO);
         close(saved);
@@ -311,6 +311,22 @@ TEST(a_log_line_is_one_line_with_the_event_first)
         CHECK_INT(line[strlen(line) - 1], '\n');
         CHECK(strlen(line) <= 2048);
         CHECK(strchr(line, '\n') == line + strlen(line) - 1);
+}
+
+static const char *count(int *n)
+{
+        ++*n;
+        return "x";
+}
+
+TEST(a_log_line_that_is_not_written_costs_none_of_its_arguments)
+{
+        int n = 0;
+
+        log_debug("probe", "text=%s", count(&n));
+        CHECK_INT(n, 0);
+        CHECK(!log_wants(LOG_DEBUG));
+        CHECK(log_wants(LOG_INFO));
 }
 
 TEST_MAIN("text")
