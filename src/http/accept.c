@@ -45,28 +45,27 @@ static bool has_room(struct listener *l)
         return atomic_load(&l->connections) < l->http->config.limits.connections && accept_has_file(l);
 }
 
-/* The user behind a unix socket. */
-static uid_t user_of(int fd)
+/* Who is behind a unix socket: the kernel says it of the moment of connect(), so once is enough. */
+static void note_client(struct connection *c)
 {
-        struct ucred peer = {.uid = (uid_t)-1};
-        socklen_t n = sizeof(peer);
+        socklen_t n = sizeof(c->client);
 
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
-        return peer.uid;
+        if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &c->client, &n) < 0)
+                c->client = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
 }
 
 /* Count a connection for whoever it is of, "uid 7" or "192.0.2.7". Operators on the unix socket are not limited: with
  * many connections of theirs, all waiting, there must be room for one that ends that. NULL: he has too many. */
-static struct tally_entry *count_peer(struct listener *l, int fd, const struct sockaddr *from, socklen_t n)
+static struct tally_entry *count_peer(struct listener *l, struct connection *c, const struct sockaddr *from,
+                                      socklen_t n)
 {
         int64_t max = l->http->config.limits.peer_connections;
         char peer[TALLY_KEY_MAX] = "?";
-        uid_t uid;
 
         if (l->guard.is_unix) {
-                uid = user_of(fd);
-                snprintf(peer, sizeof(peer), "uid %u", (unsigned)uid);
-                if (uid == 0 || uid == geteuid())
+                note_client(c);
+                snprintf(peer, sizeof(peer), "uid %u", (unsigned)c->client.uid);
+                if (c->client.uid == 0 || c->client.uid == geteuid())
                         max = INT64_MAX;
         } else {
                 getnameinfo(from, n, peer, sizeof(peer), NULL, 0, NI_NUMERICHOST);
@@ -137,7 +136,7 @@ static int take(struct listener *l)
         if (c)
                 atomic_fetch_add(&l->connections, 1);
         if (c)
-                c->peer = count_peer(l, fd, (struct sockaddr *)&from, n);
+                c->peer = count_peer(l, c, (struct sockaddr *)&from, n);
         if (c && c->peer) {
                 serve(l, fd, c, (struct sockaddr *)&from, n);
                 return 0;

@@ -45,22 +45,13 @@ static int check_token(const struct http_config *c, const char *token, struct ca
         return 0;
 }
 
-static int check_peer(const struct ucred peer, struct caller *who, struct err *e)
+static int check_peer(const struct ucred *peer, struct caller *who, struct err *e)
 {
-        if (peer.uid != 0 && peer.uid != geteuid())
+        if (peer->uid != 0 && peer->uid != geteuid())
                 return err_set(e, ERR_FORBIDDEN, 0, "uid %u may not call: the server runs as uid %u",
-                               (unsigned)peer.uid, (unsigned)geteuid());
+                               (unsigned)peer->uid, (unsigned)geteuid());
         be_operator(who);
-        snprintf(who->who, sizeof(who->who), "uid %u", (unsigned)peer.uid);
-        return 0;
-}
-
-static int peer_of(int fd, struct ucred *peer, struct err *e)
-{
-        socklen_t n = sizeof(*peer);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n) < 0)
-                return err_set(e, ERR_INTERNAL, errno, "SO_PEERCRED");
+        snprintf(who->who, sizeof(who->who), "uid %u", (unsigned)peer->uid);
         return 0;
 }
 
@@ -78,38 +69,35 @@ void auth_note_address(int fd, struct caller *who)
                  port);
 }
 
-static int check_on_unix(const struct http_config *c, int fd, const char *authorization, struct caller *who,
-                         struct err *e)
+static int check_on_unix(const struct http_config *c, const struct ucred *peer, const char *authorization,
+                         struct caller *who, struct err *e)
 {
-        struct ucred peer;
-
-        if (peer_of(fd, &peer, e) < 0 ||
-            (authorization ? check_token(c, bearer(authorization), who, e) : check_peer(peer, who, e)) < 0)
+        if ((authorization ? check_token(c, bearer(authorization), who, e) : check_peer(peer, who, e)) < 0)
                 return -1;
         who->has_peer = true;
-        who->uid = peer.uid;
-        who->pid = peer.pid;
+        who->uid = peer->uid;
+        who->pid = peer->pid;
         return 0;
 }
 
-int auth_check(const struct http_config *c, bool is_unix, int fd, const struct head *h, bool open,
+int auth_check(const struct http_config *c, const struct connection *from, const struct head *h, bool open,
                struct caller *who, struct err *e)
 {
         const char *authorization = head_get(h, HEADER_AUTHORIZATION);
 
         if (h->headers[HEADER_AUTHORIZATION].n > 1)
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "more than one Authorization");
-        if (open && !is_unix) {
+        if (open && !from->is_unix) {
                 *who = (struct caller){0};
                 return 0;
         }
-        if (is_unix)
-                return check_on_unix(c, fd, authorization, who, e);
+        if (from->is_unix)
+                return check_on_unix(c, &from->client, authorization, who, e);
         if (!authorization)
                 return err_set(e, ERR_UNAUTHENTICATED, 0, "no token was sent");
         if (check_token(c, bearer(authorization), who, e) < 0)
                 return -1;
-        auth_note_address(fd, who);
+        auth_note_address(from->fd, who);
         return 0;
 }
 

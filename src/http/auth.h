@@ -11,12 +11,13 @@
 
 #include "base/err.h"
 #include "transport/guard.h"
+#include "transport/idle.h"
 #include "http/server.h"
 #include "model/caller.h"
 
-/** Find out who sent @h over the socket @fd. @open: the operation is for everybody who can connect by TCP.
+/** Find out who sent @h over @from. @open: the operation is for everybody who can connect by TCP.
  * ERR_UNAUTHENTICATED, ERR_FORBIDDEN. */
-int auth_check(const struct http_config *c, bool is_unix, int fd, const struct head *h, bool open,
+int auth_check(const struct http_config *c, const struct connection *from, const struct head *h, bool open,
                struct caller *who, struct err *e);
 
 /** Say in @who where the peer of the TCP socket @fd is. One that is gone already has no address. */

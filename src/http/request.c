@@ -168,17 +168,18 @@ static int check_wire(const struct request *r, struct err *e)
 static int identify(struct request *r, bool open, struct err *e)
 {
         const struct http_config *c = &r->http->config;
-        bool is_unix = r->listener->guard.is_unix;
-        int session = open || is_unix ? 0 : session_caller(&r->http->sessions, &r->head, &r->caller, e);
+        int session = open || r->connection->is_unix
+                              ? 0
+                              : session_caller(&r->http->sessions, &r->head, &r->caller, e);
 
         if (session > 0) {
-                auth_note_address(socket_of(r), &r->caller);
+                auth_note_address(r->connection->fd, &r->caller);
                 /* The token that it was made with may have been revoked. */
                 return registry_recheck(c->registry, &r->caller, e);
         }
         if (session < 0)
                 return -1;
-        return auth_check(c, is_unix, socket_of(r), &r->head, open, &r->caller, e);
+        return auth_check(c, r->connection, &r->head, open, &r->caller, e);
 }
 
 /* Everything that can be said before the body is here. A path that is none is told to those only who may
@@ -526,6 +527,8 @@ static void log_it(const struct request *r)
         const char *target = r->target ? r->target : "";
         char path[256];
 
+        if (!log_wants(LOG_DEBUG))
+                return;
         snprintf(path, sizeof(path), "%.*s", (int)strcspn(target, "?"), target);
         log_debug("http.request", "method=%s path=%s status=%d us=%lld", log_quote(r->head.method),
                   log_quote(path), r->status, (long long)(clock_mono_us() - r->begun_us));

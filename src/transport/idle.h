@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/list.h"
 #include "transport/wire.h"
@@ -39,6 +40,7 @@ struct connection {
         struct list link;
         int fd;
         bool is_unix;
+        struct ucred client;   /* on the unix socket: as it was when it connected */
         enum idle_phase phase; /* the last */
         int64_t since_us;      /* or when it was accepted */
         struct tls *tls;       /* NULL: plain */

@@ -2,6 +2,7 @@
 #include "transport/tap.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ ssize_t tap_send(int fd, const void *buf, size_t n, int flags) __asm__("send");
 ssize_t tap_sendmsg(int fd, const struct msghdr *m, int flags) __asm__("sendmsg");
 ssize_t tap_sendfile(int fd, int from, off_t *at, size_t n) __asm__("sendfile64");
 int tap_shutdown(int fd, int how) __asm__("shutdown");
+int tap_setsockopt(int fd, int level, int name, const void *value, socklen_t n) __asm__("setsockopt");
 int tap_epoll_wait(int fd, struct epoll_event *evs, int max, int timeout_ms) __asm__("epoll_wait");
 
 ssize_t tap_recv(int fd, void *buf, size_t n, int flags)
@@ -72,6 +74,18 @@ int tap_shutdown(int fd, int how)
         if (t)
                 tls_end(t);
         return (int)syscall(SYS_shutdown, fd, how);
+}
+
+/* libmicrohttpd 0.9.75 takes a socket for one of TCP, and tries to hold back and to push what it sends, each time, until
+ * it is told that this is no such protocol. Linux tells it something else. */
+int tap_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+        const struct connection *c = level == IPPROTO_TCP ? tap_find(fd) : NULL;
+
+        if (!c || !c->is_unix)
+                return (int)syscall(SYS_setsockopt, fd, level, name, value, n);
+        errno = ENOPROTOOPT;
+        return -1;
 }
 
 /* libmicrohttpd 0.9.75 asks again when it got as many as it asked for, and sleeps on what it has: so it never does. */

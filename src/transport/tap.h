@@ -11,6 +11,8 @@
  * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel. That it
  * has no other way out is a test (tests/api/tls.bats).
  *
+ * By setsockopt() it hears of a unix socket that it is none of TCP, and does not try again.
+ *
  * Of epoll_wait() it gets one event less than it asks for: with all of them, 128, it would wait for more before it looks at
  * any (tests/api/load.bats).
  *
