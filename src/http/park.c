@@ -21,10 +21,10 @@ struct park_slot {
         size_t next_free;
 };
 
-/* An event names its slot, the slot's turn, and whether it is about the pipe. */
-static uint64_t cookie(const struct park *p, size_t slot, bool pipe)
+/* An event names its slot, and the slot's turn. */
+static uint64_t cookie(const struct park *p, size_t slot)
 {
-        return (uint64_t)p->slots[slot].turn << 32 | slot << 1 | pipe;
+        return (uint64_t)p->slots[slot].turn << 32 | slot;
 }
 
 static const uint64_t STOP_COOKIE = UINT64_MAX;
@@ -32,7 +32,7 @@ static const uint64_t STOP_COOKIE = UINT64_MAX;
 /* The request that an event is about, with a reference; NULL when it has left. */
 static struct request *find(struct park *p, uint64_t event)
 {
-        size_t slot = (uint32_t)event >> 1;
+        size_t slot = (uint32_t)event;
         struct request *r = NULL;
 
         pthread_mutex_lock(&p->lock);
@@ -54,7 +54,7 @@ static bool dispatch(struct park *p, uint64_t event)
         r = find(p, event);
         if (!r)
                 return true;
-        request_wake(r, event & 1 ? REQUEST_MORE : REQUEST_LEFT);
+        request_wake(r, REQUEST_MORE);
         request_unref(r);
         return true;
 }
@@ -154,15 +154,15 @@ static bool grow(struct park *p)
 }
 
 /* Each event is reported once: who was woken watches again when it parks again. */
-static void watch(struct park *p, int fd, uint32_t events, uint64_t event)
+static void watch(struct park *p, int fd, uint64_t event)
 {
-        struct epoll_event ev = {.events = events | EPOLLONESHOT, .data.u64 = event};
+        struct epoll_event ev = {.events = EPOLLOUT | EPOLLONESHOT, .data.u64 = event};
 
         if (fd >= 0 && sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
                 log_warn("http.watch_failed", "errno=%s", err_errno_name(errno));
 }
 
-bool park_enter(struct park *p, struct request *r, struct parked *at, int socket_fd, int pipe_fd)
+bool park_enter(struct park *p, struct request *r, struct parked *at, int pipe_fd)
 {
         bool open;
 
@@ -176,9 +176,8 @@ bool park_enter(struct park *p, struct request *r, struct parked *at, int socket
                 p->slots[slot].request = r;
                 p->slots[slot].turn++;
                 p->standing++;
-                *at = (struct parked){.slot = slot + 1, .socket_fd = socket_fd, .pipe_fd = pipe_fd};
-                watch(p, socket_fd, EPOLLRDHUP, cookie(p, slot, false));
-                watch(p, pipe_fd, EPOLLOUT, cookie(p, slot, true));
+                *at = (struct parked){.slot = slot + 1, .pipe_fd = pipe_fd};
+                watch(p, pipe_fd, cookie(p, slot));
         }
         pthread_mutex_unlock(&p->lock);
         return open;
@@ -189,8 +188,6 @@ void park_leave(struct park *p, struct parked *at)
         size_t slot = at->slot - 1;
 
         pthread_mutex_lock(&p->lock);
-        if (at->socket_fd >= 0)
-                sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, at->socket_fd, NULL);
         if (at->pipe_fd >= 0)
                 sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, at->pipe_fd, NULL);
         p->slots[slot].request = NULL;

@@ -2,8 +2,8 @@
 /* http/park.h
  * Where suspended requests stand: one thread, one epoll set.
  *
- * libmicrohttpd does not look at the socket of a suspended connection. The thread of the park does: a client
- * that left wakes its request, and so does a pipe that has room again. At the end all that still stand here
+ * The thread of the park looks at what libmicrohttpd knows nothing of: a pipe that has room again wakes its request. (A
+ * client that leaves is seen by transport/watch.h.) At the end all that still stand here
  * are woken, because libmicrohttpd aborts when it is stopped with a suspended connection.
  *
  * A request enters before it is suspended and leaves before it is resumed; park_left() follows the resuming.
@@ -51,7 +51,7 @@ struct park {
 /* What a request holds while it stands here. */
 struct parked {
         size_t slot; /* + 1; 0: it stands nowhere */
-        int socket_fd, pipe_fd;
+        int pipe_fd;
 };
 
 /** Start the thread, which looks after @idle as well. ERR_INTERNAL. */
@@ -64,9 +64,9 @@ struct tally_entry *park_admit(struct park *p, const char *caller, bool modest, 
 /** He waits no more. @place may be NULL. */
 void park_dismiss(struct park *p, struct tally_entry *place);
 
-/** Enter: watch @socket_fd (unless -1) for a client that leaves, and @pipe_fd (unless -1) for room. Takes no
+/** Enter: watch @pipe_fd (unless -1) for room. Takes no
  * reference to @r. False: the park is closed, or there is no memory. */
-bool park_enter(struct park *p, struct request *r, struct parked *at, int socket_fd, int pipe_fd);
+bool park_enter(struct park *p, struct request *r, struct parked *at, int pipe_fd);
 /** Leave. Afterwards nobody learns of @r here any more. */
 void park_leave(struct park *p, struct parked *at);
 /** The connection has been resumed. */

@@ -100,14 +100,6 @@ static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char
         return MHD_YES;
 }
 
-static int socket_of(const struct request *r)
-{
-        const union MHD_ConnectionInfo *info =
-                MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-        return info ? info->connect_fd : -1;
-}
-
 static int find_route(struct request *r, struct err *e)
 {
         const char *path = head_path(&r->head, r->listener->guard.certificate);
@@ -429,6 +421,8 @@ enum MHD_Result request_go_on(struct request *r)
 
         if (!r->handled)
                 handle(r);
+        else
+                watch_wake(r->connection);
         while (!r->response) {
                 request_take(r, REQUEST_MORE);
                 if (request_take(r, REQUEST_DONE))
@@ -477,13 +471,26 @@ void request_wake(struct request *r, unsigned events)
                 resume(r);
 }
 
+static void on_left(void *arg)
+{
+        request_wake(arg, REQUEST_LEFT);
+}
+
+/* Who waits for a commit goes on when his client has left. */
+static void look_out(struct request *r)
+{
+        if (watch_sleep(r->connection, r->patient ? on_left : NULL, r) && r->patient)
+                atomic_fetch_or(&r->events, REQUEST_LEFT);
+}
+
 bool request_park(struct request *r)
 {
         unsigned none = 0;
 
-        if (!park_enter(&r->http->park, r, &r->parked, r->patient ? socket_of(r) : -1, r->pipe_fd))
+        if (!park_enter(&r->http->park, r, &r->parked, r->pipe_fd))
                 return false;
         MHD_suspend_connection(r->conn);
+        look_out(r);
         /* From here on whoever brings an event resumes; one that is there already, we must see ourselves. */
         if (!atomic_compare_exchange_strong(&r->events, &none, REQUEST_PARKED))
                 resume(r);
@@ -536,6 +543,8 @@ static void log_it(const struct request *r)
 
 void request_end(struct request *r)
 {
+        if (r->connection)
+                watch_wake(r->connection);
         if (r->pending && r->patient && registry_cancel(request_registry(r), &r->ticket))
                 request_unref(r);
         park_dismiss(&r->http->park, r->place);

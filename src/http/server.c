@@ -73,12 +73,16 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
         struct connection *c;
 
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-                *context = tap_find(fd);
-                if (*context)
-                        idle_begin(*context);
+                *context = c = tap_find(fd);
+                if (c) {
+                        watch_begin(c);
+                        idle_begin(c);
+                }
                 return;
         }
         c = tap_take(fd);
+        if (c)
+                watch_end(c);
         if (c && (is_sending(c) || atomic_load(&c->wire.late)))
                 linger_keep(&l->http->linger, fd, atomic_load(&c->wire.late));
         accept_forget(l, c);

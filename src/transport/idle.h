@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/list.h"
+#include "transport/watch.h"
 #include "transport/wire.h"
 
 struct tally_entry;
@@ -45,6 +46,7 @@ struct connection {
         int64_t since_us;      /* or when it was accepted */
         struct tls *tls;       /* NULL: plain */
         struct wire wire;
+        struct watch watch;
         unsigned begun;           /* requests */
         struct tally_entry *peer; /* may be NULL */
 };

@@ -13,7 +13,7 @@
  *
  * By setsockopt() it hears of a unix socket that it is none of TCP, and does not try again.
  *
- * Of epoll_wait() it gets one event less than it asks for: with all of them, 128, it would wait for more before it looks at
+ * epoll_ctl() and epoll_wait() are transport/watch.h's. Of epoll_wait() it gets one event less than it asks for: with all of them, 128, it would wait for more before it looks at
  * any (tests/api/load.bats).
  *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.

@@ -441,10 +441,22 @@ static size_t deliver(struct wire *w, char *out, size_t n)
         return done + more;
 }
 
-/* As recv(). */
+/* As recv(). A socket that gave less than it was asked for has no more, but perhaps the end, which does not come alone
+ * when it was there already. */
 static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
 {
-        return w->tls ? tls_read(w->tls, out, n) : recvfrom(fd, out, n, 0, NULL, NULL);
+        ssize_t got;
+
+        if (w->tls)
+                return tls_read(w->tls, out, n);
+        if (w->watched && !w->unread) {
+                errno = EAGAIN;
+                return -1;
+        }
+        got = recvfrom(fd, out, n, 0, NULL, NULL);
+        if (got < 0 ? errno == EAGAIN : (size_t)got < n && !w->all)
+                w->unread = false;
+        return got;
 }
 
 /* Read from @fd: the data of a body straight into @out, all else into ->buf to be checked, where each line that is

@@ -57,6 +57,9 @@ struct wire {
         unsigned blanks, lines, lengths, codings; /* blanks: empty lines before it */
         uint64_t length;
         bool old; /* HTTP/1.0 */
+        /* Whether there may be something to read: ->watched, or else there always may. */
+        bool watched, unread;
+        bool all; /* the client has said all: more cannot come, and not be told of */
         /* The end. */
         unsigned heads;   /* how many were handed on */
         atomic_bool late; /* its time is over */
@@ -72,6 +75,13 @@ void wire_done(struct wire *w);
 /** As recv(): up to @n bytes into @out. Fewer than @n only when @fd has no more, as an edge-triggered reader
  * takes for granted. */
 ssize_t wire_read(struct wire *w, int fd, void *out, size_t n);
+
+/** There is something to read, from where ->watched is set, by whoever says it all. @all: it is the last. */
+static inline void wire_arrived(struct wire *w, bool all)
+{
+        w->unread = true;
+        w->all = all;
+}
 
 /** The time of what is coming in is over. The reader must be woken as well. From any thread. */
 void wire_hurry(struct wire *w);
