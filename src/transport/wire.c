@@ -13,6 +13,7 @@
 #include "transport/field.h"
 
 enum {
+        FIRST_SIZE = 1024, /* of the buffer: most requests are shorter, and malloc() has so much at hand */
         READ_MAX = 4096,
         BLANKS_MAX = 4,    /* empty lines before a request */
         PIECE_MAX = 65536, /* of a chunk: no more than that has to be made up when it is cut */
@@ -113,13 +114,13 @@ static void drop(struct wire *w, size_t at, size_t n)
         memmove(s, s + n, w->len - w->ready - at);
 }
 
-/* Make room for some more. */
+/* Make room for some more: for the line of a piece, and for what to read is worth while. */
 static bool grow(struct wire *w)
 {
-        size_t size = w->size ? w->size * 2 : READ_MAX;
+        size_t size = !w->size ? FIRST_SIZE : w->size < READ_MAX ? READ_MAX : w->size * 2;
         char *buf;
 
-        if (w->size - w->len >= READ_MAX / 2)
+        if (w->size && w->size - w->len >= MIN(w->size, READ_MAX) / 2)
                 return true;
         buf = secret_grow(w->buf, w->size, size);
         if (!buf)
@@ -449,10 +450,6 @@ static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
 
         if (w->tls)
                 return tls_read(w->tls, out, n);
-        if (w->watched && !w->unread) {
-                errno = EAGAIN;
-                return -1;
-        }
         got = recvfrom(fd, out, n, 0, NULL, NULL);
         if (got < 0 ? errno == EAGAIN : (size_t)got < n && !w->all)
                 w->unread = false;
@@ -467,6 +464,10 @@ static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
         bool data = w->state == WIRE_BODY || w->state == WIRE_CHUNK_DATA;
         ssize_t got;
 
+        if (w->watched && !w->unread && !w->tls) {
+                errno = EAGAIN;
+                return -1;
+        }
         if (!data || w->len) {
                 if (!grow(w)) {
                         errno = ENOMEM;
