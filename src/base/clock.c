@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <time.h>
 
+enum {
+        SECONDS_PER_DAY = 86400,
+        DAYS_PER_ERA = 146097, /* 400 years, after which the calendar repeats */
+        DAYS_TO_1970 = 719468, /* from 0000-03-01 */
+};
+
 static int64_t read_clock(clockid_t id)
 {
         struct timespec ts;
@@ -37,17 +43,47 @@ int64_t clock_boot_us(void)
         return read_clock(CLOCK_BOOTTIME);
 }
 
+/* Rounded down, as C does not. What remains is >= 0. */
+static int64_t divide(int64_t v, int64_t by, int64_t *remains)
+{
+        *remains = v % by + (v % by < 0 ? by : 0);
+        return v / by - (v % by < 0);
+}
+
+/* @v in @n digits, then @after. Returns what follows. */
+static char *add_digits(char *to, int64_t v, int n, char after)
+{
+        for (int i = n - 1; i >= 0; i--, v /= 10)
+                to[i] = (char)('0' + v % 10);
+        to[n] = after;
+        return to + n + 1;
+}
+
+/* The date that is @day days after 1970-01-01. A year that begins in March has its odd day at its end, and from there
+ * its months begin at (153 * month + 2) / 5. */
+static char *add_date(char *to, int64_t day)
+{
+        int64_t of_era, of_year, year, month;
+        int64_t era = divide(day + DAYS_TO_1970, DAYS_PER_ERA, &of_era);
+
+        year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        of_year = of_era - (365 * year + year / 4 - year / 100);
+        month = (5 * of_year + 2) / 153;
+        divide(era * 400 + year + (month >= 10), 10000, &year);
+        to = add_digits(to, year, 4, '-');
+        to = add_digits(to, month < 10 ? month + 3 : month - 9, 2, '-');
+        return add_digits(to, of_year - (153 * month + 2) / 5 + 1, 2, 'T');
+}
+
 const char *clock_text(int64_t us, char *out)
 {
-        int64_t fraction = (us % CLOCK_US_PER_S + CLOCK_US_PER_S) % CLOCK_US_PER_S;
-        time_t s = (time_t)(us / CLOCK_US_PER_S - (us % CLOCK_US_PER_S < 0));
-        struct tm tm;
+        int64_t fraction, second;
+        char *to = add_date(out, divide(divide(us, CLOCK_US_PER_S, &fraction), SECONDS_PER_DAY, &second));
 
-        gmtime_r(&s, &tm);
-        snprintf(out, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
-                 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-                 (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-                 (unsigned)tm.tm_sec % 100, (unsigned)fraction % 1000000);
+        to = add_digits(to, second / 3600, 2, ':');
+        to = add_digits(to, second / 60 % 60, 2, ':');
+        to = add_digits(to, second % 60, 2, '.');
+        *add_digits(to, fraction, 6, 'Z') = '\0';
         return out;
 }
 

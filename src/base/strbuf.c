@@ -19,15 +19,18 @@ void strbuf_done(struct strbuf *b)
         *b = (struct strbuf){.secret = b->secret};
 }
 
-char *strbuf_reserve(struct strbuf *b, size_t n)
+static bool has_room(const struct strbuf *b, size_t n)
+{
+        return b->cap - b->len > n && !b->failed;
+}
+
+static char *grow(struct strbuf *b, size_t n)
 {
         size_t cap = b->cap ? b->cap : FIRST_CAP;
         char *s;
 
         if (b->failed)
                 return NULL;
-        if (b->s && b->cap - b->len > n)
-                return b->s + b->len;
         while (cap - b->len <= n)
                 cap *= 2;
         s = b->secret ? secret_grow(b->s, b->cap, cap) : realloc(b->s, cap);
@@ -39,6 +42,11 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
         b->s = s;
         b->cap = cap;
         return s + b->len;
+}
+
+char *strbuf_reserve(struct strbuf *b, size_t n)
+{
+        return has_room(b, n) ? b->s + b->len : grow(b, n);
 }
 
 void strbuf_commit(struct strbuf *b, size_t n)
@@ -55,11 +63,6 @@ void strbuf_add(struct strbuf *b, const void *bytes, size_t n)
                 return;
         memcpy(to, bytes, n);
         strbuf_commit(b, n);
-}
-
-void strbuf_str(struct strbuf *b, const char *s)
-{
-        strbuf_add(b, s, strlen(s));
 }
 
 void strbuf_char(struct strbuf *b, char c)
@@ -197,8 +200,36 @@ static void add_escaped(struct strbuf *b, const char *s, size_t n)
         strbuf_add(b, s + from, n - from);
 }
 
+/* Whether it is its own JSON text. */
+static bool is_plain(const char *s, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                unsigned char c = (unsigned char)s[i];
+
+                if (c < ' ' || c >= 0x7f || c == '"' || c == '\\')
+                        return false;
+        }
+        return true;
+}
+
+static void add_plain(struct strbuf *b, const char *s, size_t n)
+{
+        char *to = strbuf_reserve(b, n + 2);
+
+        if (!to)
+                return;
+        to[0] = '"';
+        memcpy(to + 1, s, n);
+        to[n + 1] = '"';
+        strbuf_commit(b, n + 2);
+}
+
 void strbuf_json_bytes(struct strbuf *b, const char *s, size_t n)
 {
+        if (is_plain(s, n)) {
+                add_plain(b, s, n);
+                return;
+        }
         if (!utf8_is_valid(s, n)) {
                 strbuf_str(b, "{\"base64\":\"");
                 add_base64(b, (const unsigned char *)s, n);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct strbuf {
         char *s; /* NULL while nothing was appended; strbuf_text() never is */
@@ -36,7 +37,13 @@ static inline const char *strbuf_text(const struct strbuf *b)
 }
 
 void strbuf_add(struct strbuf *b, const void *bytes, size_t n);
-void strbuf_str(struct strbuf *b, const char *s);
+
+/* In line, so that the length of what is written in the source is not counted. */
+static inline void strbuf_str(struct strbuf *b, const char *s)
+{
+        strbuf_add(b, s, strlen(s));
+}
+
 void strbuf_char(struct strbuf *b, char c);
 void strbuf_int(struct strbuf *b, int64_t v);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -8,11 +8,10 @@
 
 #include "http/members.h"
 
-/* One line for people. */
+/* One line for people, of any end but the commonest. */
 static const char *exit_detail(const struct process_exit *x, char *out, size_t size)
 {
         switch (x->reason) {
-        case EXIT_EXITED: snprintf(out, size, "exited with %d", x->exitcode); return out;
         case EXIT_SIGNALED:
                 snprintf(out, size, "killed by %s%s", signal_name(-x->exitcode),
                          x->core_dumped ? ", core dumped" : "");
@@ -25,16 +24,28 @@ static const char *exit_detail(const struct process_exit *x, char *out, size_t s
                          (x->errnum ? strerrordesc_np(x->errnum) : NULL) ?: "failed");
                 return out;
         case EXIT_NONE:
+        case EXIT_EXITED:
         case EXIT_LOST:
         case EXIT_REASON_COUNT: break;
         }
         return x->detail ? x->detail : "its end was not observed";
 }
 
+static void add_detail(struct strbuf *b, const struct process_exit *x)
+{
+        char text[128];
+
+        if (x->reason == EXIT_EXITED) {
+                add_int_or_null(b, ",\"detail\":\"exited with ", true, x->exitcode);
+                strbuf_char(b, '"');
+        } else {
+                add_string_or_null(b, ",\"detail\":", exit_detail(x, text, sizeof(text)));
+        }
+}
+
 static void add_exit(struct strbuf *b, const struct process *p)
 {
         const struct process_exit *x = &p->exit;
-        char detail[128];
 
         if (x->reason == EXIT_NONE) {
                 strbuf_str(b, ",\"exit\":null");
@@ -48,13 +59,18 @@ static void add_exit(struct strbuf *b, const struct process *p)
         add_string_or_null(b, ",\"errno\":", x->errnum ? err_errno_name(x->errnum) : NULL);
         add_string_or_null(b, ",\"stage\":", x->stage);
         add_string_or_null(b, ",\"requested_by\":", p->requested_by);
-        add_string_or_null(b, ",\"detail\":", exit_detail(x, detail, sizeof(detail)));
+        add_detail(b, x);
         strbuf_char(b, '}');
 }
 
 static void add_seconds(struct strbuf *b, const char *key, const struct timeval *t)
 {
-        strbuf_printf(b, "%s%jd.%06jd", key, (intmax_t)t->tv_sec, (intmax_t)t->tv_usec);
+        char fraction[] = ".000000";
+
+        for (long i = 6, us = t->tv_usec; us; us /= 10)
+                fraction[i--] += (char)(us % 10);
+        add_int_or_null(b, key, true, t->tv_sec);
+        strbuf_str(b, fraction);
 }
 
 static void add_rusage(struct strbuf *b, const struct process *p)

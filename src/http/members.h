@@ -12,11 +12,36 @@
 
 #include "base/strbuf.h"
 
-void add_string_or_null(struct strbuf *b, const char *key, const char *s);
+/* The values alone. */
+void value_string_or_null(struct strbuf *b, const char *s);
+void value_time(struct strbuf *b, int64_t us);
+void value_int_or_null(struct strbuf *b, bool has, int64_t v);
+void value_bool(struct strbuf *b, int v);
+
+static inline void add_string_or_null(struct strbuf *b, const char *key, const char *s)
+{
+        strbuf_str(b, key);
+        value_string_or_null(b, s);
+}
+
 /** Microseconds of the Unix epoch as RFC 3339; null for 0. */
-void add_time(struct strbuf *b, const char *key, int64_t us);
-void add_int_or_null(struct strbuf *b, const char *key, bool has, int64_t v);
+static inline void add_time(struct strbuf *b, const char *key, int64_t us)
+{
+        strbuf_str(b, key);
+        value_time(b, us);
+}
+
+static inline void add_int_or_null(struct strbuf *b, const char *key, bool has, int64_t v)
+{
+        strbuf_str(b, key);
+        value_int_or_null(b, has, v);
+}
+
 /** null when @v < 0 */
-void add_bool(struct strbuf *b, const char *key, int v);
+static inline void add_bool(struct strbuf *b, const char *key, int v)
+{
+        strbuf_str(b, key);
+        value_bool(b, v);
+}
 
 #endif

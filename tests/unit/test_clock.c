@@ -2,6 +2,8 @@
 /* tests/unit/test_clock.c: times as text. */
 #include "test.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 
 static int64_t parsed(const char *s)
@@ -22,6 +24,18 @@ TEST(a_time_is_written_in_utc_with_microseconds)
         CHECK_STR(clock_text(INT64_C(951782399999999), text), "2000-02-28T23:59:59.999999Z");
         CHECK_STR(clock_text(INT64_C(253402300799999999), text), "9999-12-31T23:59:59.999999Z");
         CHECK_STR(clock_text(-1, text), "1969-12-31T23:59:59.999999Z");
+}
+
+TEST(each_day_of_four_thousand_years_is_written_as_libc_does)
+{
+        char text[CLOCK_TEXT_MAX], expected[CLOCK_TEXT_MAX];
+
+        for (time_t s = INT64_C(-30610224000); s < INT64_C(95617584000); s += 86400 - 7) {
+                struct tm tm;
+
+                strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000000Z", gmtime_r(&s, &tm));
+                CHECK_STR(clock_text((int64_t)s * CLOCK_US_PER_S, text), expected);
+        }
 }
 
 TEST(every_form_of_rfc_3339_is_read)
