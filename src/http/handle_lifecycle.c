@@ -96,7 +96,7 @@ static int add_ready(struct request *r, const struct many *m, struct strbuf *b, 
                 if (!first)
                         strbuf_char(b, ',');
                 first = false;
-                if (reply_show(r, b, m->ids[i], e) < 0)
+                if (reply_show_waited(r, b, i, m->ids[i], e) < 0)
                         return -1;
         }
         return 0;

@@ -227,12 +227,19 @@ int reply_show(struct request *r, struct strbuf *b, int64_t id, struct err *e)
         return registry_show(request_registry(r), &r->caller, id, show, &s, e);
 }
 
+int reply_show_waited(struct request *r, struct strbuf *b, size_t i, int64_t id, struct err *e)
+{
+        struct show s = {r, b};
+
+        return registry_show_waited(request_registry(r), &r->caller, &r->ticket, i, id, show, &s, e);
+}
+
 void reply_process(struct request *r, int status, int64_t id)
 {
         struct strbuf body = {0};
         struct err e = {0};
 
-        if (reply_show(r, &body, id, &e) < 0)
+        if (reply_show_waited(r, &body, 0, id, &e) < 0)
                 reply_problem(r, &e);
         else
                 reply_json(r, status, &body);

@@ -38,7 +38,9 @@ void reply_header(struct request *r, const char *name, const char *value);
 
 /** Append the process @id as it is now. Returns 0, or -1: ERR_NOT_FOUND. */
 int reply_show(struct request *r, struct strbuf *b, int64_t id, struct err *e);
-/** Answer with the process @id. */
+/** The same of @id, the @i-th process that the request has waited for: see registry_show_waited(). */
+int reply_show_waited(struct request *r, struct strbuf *b, size_t i, int64_t id, struct err *e);
+/** Answer with the process @id, for which the request may have waited. */
 void reply_process(struct request *r, int status, int64_t id);
 /** Append the process @p; a lock may be held. */
 void reply_add_process(struct request *r, struct strbuf *b, const struct process *p);

@@ -44,9 +44,11 @@ struct waiter {
         struct list link; /* in child->waiters */
         struct ticket *ticket;
         struct child *child; /* a reference; NULL: not waiting */
-        size_t index;        /* which of the ids of a join of many */
-        bool for_start;      /* until its start is over, not until its end */
-        bool joins;          /* the end counts as joined */
+        struct child
+                *seen;  /* a reference to what there is to show, in no table any more; NULL: look for it */
+        size_t index;   /* which of the ids of a join of many */
+        bool for_start; /* until its start is over, not until its end */
+        bool joins;     /* the end counts as joined */
 };
 
 struct ticket {
@@ -201,6 +203,10 @@ int registry_delete(struct registry *r, const struct caller *who, int64_t id, st
 /** Show @id as it is now. Returns 0, or -1: ERR_NOT_FOUND. */
 int registry_show(struct registry *r, const struct caller *who, int64_t id, process_show_fn show, void *arg,
                   struct err *e);
+
+/** The same of @id, which is the @i-th (0) that @t has waited for: as it was when the wait was over, if that is known. */
+int registry_show_waited(struct registry *r, const struct caller *who, const struct ticket *t, size_t i,
+                         int64_t id, process_show_fn show, void *arg, struct err *e);
 
 /** Show a page of processes in the order of the filter. Returns 1 when there are more, 0 when not. After
  * registry_settle(). */

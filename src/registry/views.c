@@ -49,6 +49,18 @@ int registry_show(struct registry *r, const struct caller *who, int64_t id, proc
         return s.shown ? 0 : err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
 }
 
+int registry_show_waited(struct registry *r, const struct caller *who, const struct ticket *t, size_t i,
+                         int64_t id, process_show_fn show, void *arg, struct err *e)
+{
+        const struct child *c = t->many ? t->many[i].seen : t->one.seen;
+
+        if (!c || c->rec.id != id)
+                return registry_show(r, who, id, show, arg, e);
+        /* Nobody writes what has left the table. */
+        show(&c->rec, arg);
+        return 0;
+}
+
 static void copy_record(const struct process *p, void *arg)
 {
         *(struct process **)arg = process_copy(p);

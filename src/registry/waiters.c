@@ -17,6 +17,9 @@ void ticket_init(struct ticket *t, void (*done)(struct ticket *t))
 
 void ticket_done(struct ticket *t)
 {
+        child_unref(TAKE_PTR(t->one.seen));
+        for (size_t i = 0; t->many && i < t->many_n; i++)
+                child_unref(t->many[i].seen);
         free(t->ready);
         free(t->many);
         free(t->joined);
@@ -193,13 +196,16 @@ static void note_joined(struct ticket *t, int64_t id)
         t->joined_n++;
 }
 
-/* The end of @c has reached a waiter of its. */
-static void one_ready(struct waiter *w, const struct child *c, struct list *done)
+/* The end of @c has reached a waiter of its. What is still to be recorded is not shown from here, and the row of a
+ * start that failed does not say all that we know. */
+static void one_ready(struct waiter *w, struct child *c, struct list *done)
 {
         struct ticket *t = w->ticket;
 
         if (w->joins && !c->rec.joined_us)
                 note_joined(t, c->rec.id);
+        else if (c->rec.state == PROCESS_STOPPED)
+                w->seen = child_ref(c);
         if (!t->many) {
                 t->ended = true;
                 ticket_complete(t, done);
@@ -252,8 +258,8 @@ void waiters_ended(struct child *c, struct list *done)
         wake(c, true, done);
 }
 
-/* A created process is in the table only while somebody waits for it: put it there. */
-static struct child *child_of_initial(struct registry *r, struct process *p)
+/* A child that is in no table, of the record *@p, which is taken. NULL: out of memory. */
+static struct child *child_of(struct registry *r, struct process *p)
 {
         struct child *c = child_new(r);
 
@@ -272,55 +278,74 @@ static void join_begins(struct ticket *t)
         atomic_fetch_add(&t->registry->stats.joins_waiting, 1);
 }
 
-/* Wait for @id, which is in the table, or is `initial`. Returns 0: it has ended; 1: waits; -1. */
-static int wait_for(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
-                    struct ticket *t)
-{
-        CLEANUP(process_freep) struct process *p = NULL;
-        struct child *c;
-        int rc = 1;
+/* Whether a caller who sees @p may wait for it; the lock may be held. NULL: he may. */
+typedef int (*may_wait_fn)(const struct process *p, const struct caller *who, struct err *e);
 
+/* Under the lock: @t waits for @c. */
+static int begin(struct registry *r, struct child *c, int64_t timeout_us, struct ticket *t)
+{
+        if (r->shut)
+                return err_set(&t->err, ERR_STOPPING, 0, "the server stops");
+        if (timeout_us == 0 && !child_is_dead(c))
+                return 0;
+        ticket_attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
+        waiter_enter(&t->one, t, c);
+        join_begins(t);
+        return 1;
+}
+
+/* Wait for @id, which the table has not. */
+static int wait_for_row(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
+                        may_wait_fn may, struct ticket *t)
+{
+        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
+        struct child *c;
+        int rc = 0;
+
+        if (!p || (may && may(p, who, &t->err) < 0))
+                return -1;
+        t->ended = process_state_is_ended(p->state);
+        if (t->ended || timeout_us == 0) {
+                t->one.seen = child_of(r, p);
+                return 0;
+        }
+        pthread_mutex_lock(&r->lock);
+        c = table_find(r, id);
+        if (!c && p->state == PROCESS_INITIAL && (c = child_of(r, p))) {
+                /* A created process is in the table only while somebody waits for it. */
+                table_insert(r, c);
+                child_unref(c);
+        }
+        if (c)
+                rc = begin(r, c, timeout_us, t);
+        else
+                t->ended = true; /* it has ended in between */
+        pthread_mutex_unlock(&r->lock);
+        return rc;
+}
+
+/* Returns 0: it has ended, or is not waited for; 1: waits; -1. */
+static int wait_for(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
+                    may_wait_fn may, struct ticket *t)
+{
+        struct child *c;
+        int rc = 0;
+
+        t->id = id;
         pthread_mutex_lock(&r->lock);
         c = table_find(r, id);
         if (c && (!c->durable || !caller_sees(who, &c->rec)))
                 c = NULL;
-        if (!c) {
-                pthread_mutex_unlock(&r->lock);
-                p = registry_find(r, who, id, &t->err);
-                if (!p)
-                        return -1;
-                if (process_state_is_ended(p->state) || timeout_us == 0) {
-                        t->ended = process_state_is_ended(p->state);
-                        return 0;
-                }
-                pthread_mutex_lock(&r->lock);
-                c = table_find(r, id);
-                if (!c && p->state == PROCESS_INITIAL && (c = child_of_initial(r, p))) {
-                        table_insert(r, c);
-                        child_unref(c);
-                }
-        }
-        if (!c) { /* it has ended in between */
-                t->ended = true;
-                rc = 0;
-        } else if (r->shut) {
-                rc = err_set(&t->err, ERR_STOPPING, 0, "the server stops");
-        } else if (timeout_us == 0 && !child_is_dead(c)) {
-                rc = 0;
-        } else {
-                ticket_attach(r, t, timeout_us == 0 ? SETTLE_MAX_US : timeout_us);
-                waiter_enter(&t->one, t, c);
-                join_begins(t);
-        }
+        if (c)
+                rc = may && may(&c->rec, who, &t->err) < 0 ? -1 : begin(r, c, timeout_us, t);
         pthread_mutex_unlock(&r->lock);
-        return rc;
+        return c ? rc : wait_for_row(r, who, id, timeout_us, may, t);
 }
 
 int registry_wait(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
                   struct ticket *t)
 {
-        t->id = id;
-        return wait_for(r, who, id, timeout_us, t);
+        return wait_for(r, who, id, timeout_us, NULL, t);
 }
 
 static int may_join(const struct process *p, const struct caller *who, struct err *e)
@@ -346,22 +371,51 @@ static bool would_join(const struct process *p, const struct caller *who)
 int registry_join(struct registry *r, const struct caller *who, int64_t id, int64_t timeout_us,
                   struct ticket *t)
 {
-        CLEANUP(process_freep) struct process *p = registry_find(r, who, id, &t->err);
         int rc;
 
-        t->id = id;
-        if (!p || may_join(p, who, &t->err) < 0)
-                return -1;
         t->one.joins = true;
-        if (!process_state_is_ended(p->state)) {
-                rc = wait_for(r, who, id, timeout_us, t);
-                if (rc != 0 || !t->ended)
-                        return rc;
-        }
-        t->ended = true;
-        if (!p->joined_us)
+        rc = wait_for(r, who, id, timeout_us, may_join, t);
+        if (rc != 0 || !t->ended)
+                return rc;
+        if (!t->one.seen || !t->one.seen->rec.joined_us) {
+                child_unref(TAKE_PTR(t->one.seen));
                 note_joined(t, id);
+        }
         return finish(r, t);
+}
+
+/* A look at the @i-th of many. */
+struct look {
+        struct registry *registry;
+        const struct caller *who;
+        struct ticket *ticket;
+        size_t i;
+        int rc;
+};
+
+/* The record of what has ended is kept for the answer, unless it is about to change. */
+static void look_at(const struct process *p, void *arg)
+{
+        struct look *l = arg;
+        struct ticket *t = l->ticket;
+        struct waiter *w = &t->many[l->i];
+        CLEANUP(process_freep) struct process *copy = NULL;
+
+        l->rc = 0;
+        if (p->state == PROCESS_CLOSED)
+                l->rc = err_set(&t->err, ERR_CLOSED, 0, "process object is closed");
+        else if (p->state == PROCESS_INITIAL)
+                l->rc = err_set(&t->err, ERR_NOT_STARTED, 0, "process %" PRId64 " has not been started",
+                                p->id);
+        t->ready[l->i] = process_state_is_ended(p->state);
+        w->index = l->i;
+        w->joins = would_join(p, l->who);
+        if (!t->ready[l->i])
+                return;
+        if (w->joins && !p->joined_us)
+                note_joined(t, p->id);
+        else if ((copy = process_copy(p)))
+                w->seen = child_of(l->registry, copy);
 }
 
 /* Which of the @n have ended by now, and which can be waited for: the table says so of those that run, the
@@ -370,20 +424,10 @@ static int look_at_many(struct registry *r, const struct caller *who, const int6
                         struct ticket *t)
 {
         for (size_t i = 0; i < n; i++) {
-                CLEANUP(process_freep) struct process *p = registry_find(r, who, ids[i], &t->err);
+                struct look l = {.registry = r, .who = who, .ticket = t, .i = i};
 
-                if (!p)
+                if (registry_show(r, who, ids[i], look_at, &l, &t->err) < 0 || l.rc < 0)
                         return -1;
-                if (p->state == PROCESS_CLOSED)
-                        return err_set(&t->err, ERR_CLOSED, 0, "process object is closed");
-                if (p->state == PROCESS_INITIAL)
-                        return err_set(&t->err, ERR_NOT_STARTED, 0,
-                                       "process %" PRId64 " has not been started", ids[i]);
-                t->ready[i] = process_state_is_ended(p->state);
-                t->many[i].index = i;
-                t->many[i].joins = would_join(p, who);
-                if (t->ready[i] && t->many[i].joins && !p->joined_us)
-                        note_joined(t, ids[i]);
         }
         return 0;
 }
@@ -429,9 +473,9 @@ int registry_join_many(struct registry *r, const struct caller *who, const int64
         t->joined = calloc(n, sizeof(*t->joined));
         if (!t->many || !t->ready || !t->joined)
                 return err_set(&t->err, ERR_UNAVAILABLE, 0, "out of memory");
+        t->many_n = n;
         if (look_at_many(r, who, ids, n, t) < 0)
                 return -1;
-        t->many_n = n;
         t->many_any = any;
         pthread_mutex_lock(&r->lock);
         ticket_attach(r, t, -1);

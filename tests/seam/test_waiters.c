@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/seam/test_waiters.c: joins of one, of any, of all; waits for what has not begun; giving up. */
+#include "http/codec.h"
 #include "rig.h"
 
 static bool is_done(struct wait *w)
@@ -89,6 +90,95 @@ TEST(joining_what_has_ended_already_records_that_it_was_joined)
                   1);
         CHECK_INT(wait_for_ticket(&w, join(&r, id, -1, &w)), ERR_NONE);
         CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NULL"), 0);
+        rig_end(&r);
+}
+
+static void write_record(const struct process *p, void *arg)
+{
+        codec_process(arg, p, p->log_bytes);
+}
+
+/* What @w has waited for is shown without a look at the database, and yet as the row says it. */
+static void check_shown(struct rig *r, struct wait *w, int64_t id, bool kept)
+{
+        CLEANUP(strbuf_done) struct strbuf waited = {0};
+        CLEANUP(strbuf_done) struct strbuf row = {0};
+        struct err e = {0};
+
+        CHECK_INT(w->ticket.one.seen != NULL, kept);
+        CHECK_INT(registry_show_waited(r->registry, &rig_operator, &w->ticket, 0, id, write_record, &waited,
+                                       &e),
+                  0);
+        CHECK_INT(registry_show(r->registry, &rig_operator, id, write_record, &row, &e), 0);
+        CHECK_STR(strbuf_text(&waited), strbuf_text(&row));
+        ticket_done(&w->ticket);
+}
+
+TEST(what_was_waited_for_is_shown_as_its_row_says_it)
+{
+        static const char *const scripts[] = {"read x; exit 3", "read x; kill -9 $$", "read x; seq 100000"};
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        for (int i = 0; i < 3; i++) {
+                id = rig_start(&r, scripts[i]);
+                wait_init(&w);
+                CHECK_INT(registry_wait(r.registry, &rig_operator, id, -1, &w.ticket), 1);
+                rig_release(&r, id);
+                CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+                check_shown(&r, &w, id, true);
+                CHECK_INT(wait_for_ticket(&w, join(&r, id, -1, &w)), ERR_NONE);
+                check_shown(&r, &w, id, false); /* when it was joined stands in the row alone */
+                CHECK_INT(join(&r, id, -1, &w), 0);
+                check_shown(&r, &w, id, true);
+        }
+        rig_end(&r);
+}
+
+TEST(what_was_joined_in_time_is_shown_as_its_row_says_it)
+{
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x");
+        CHECK_INT(join(&r, id, -1, &w), 1);
+        rig_release(&r, id);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        check_shown(&r, &w, id, true);
+        rig_end(&r);
+}
+
+static bool end_is_submitted(struct rig *r, int64_t id)
+{
+        bool yes;
+
+        pthread_mutex_lock(&r->registry->lock);
+        yes = table_find(r->registry, id)->end;
+        pthread_mutex_unlock(&r->registry->lock);
+        return yes;
+}
+
+TEST(what_was_joined_while_its_end_was_written_is_shown_as_its_row_says_it)
+{
+        struct rig_gate gate;
+        struct rig r;
+        struct wait w;
+        int64_t id;
+
+        rig_begin(&r);
+        id = rig_start(&r, "read x");
+        rig_gate_shut(r.registry->store, &gate);
+        rig_release(&r, id);
+        while (!end_is_submitted(&r, id))
+                sched_yield();
+        CHECK_INT(join(&r, id, -1, &w), 1);
+        rig_gate_open(&gate);
+        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        check_shown(&r, &w, id, false);
         rig_end(&r);
 }
 
