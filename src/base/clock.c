@@ -51,7 +51,7 @@ static int64_t divide(int64_t v, int64_t by, int64_t *remains)
 }
 
 /* @v in @n digits, then @after. Returns what follows. */
-static char *add_digits(char *to, int64_t v, int n, char after)
+static inline char *add_digits(char *to, unsigned v, int n, char after)
 {
         for (int i = n - 1; i >= 0; i--, v /= 10)
                 to[i] = (char)('0' + v % 10);
@@ -63,27 +63,30 @@ static char *add_digits(char *to, int64_t v, int n, char after)
  * its months begin at (153 * month + 2) / 5. */
 static char *add_date(char *to, int64_t day)
 {
-        int64_t of_era, of_year, year, month;
-        int64_t era = divide(day + DAYS_TO_1970, DAYS_PER_ERA, &of_era);
+        int64_t rest;
+        const int64_t era = divide(day + DAYS_TO_1970, DAYS_PER_ERA, &rest);
+        const unsigned of_era = (unsigned)rest;
+        const unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        const unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+        const unsigned month = (5 * of_year + 2) / 153;
 
-        year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-        of_year = of_era - (365 * year + year / 4 - year / 100);
-        month = (5 * of_year + 2) / 153;
-        divide(era * 400 + year + (month >= 10), 10000, &year);
-        to = add_digits(to, year, 4, '-');
+        divide(era * 400 + year + (month >= 10), 10000, &rest);
+        to = add_digits(to, (unsigned)rest, 4, '-');
         to = add_digits(to, month < 10 ? month + 3 : month - 9, 2, '-');
         return add_digits(to, of_year - (153 * month + 2) / 5 + 1, 2, 'T');
 }
 
 const char *clock_text(int64_t us, char *out)
 {
-        int64_t fraction, second;
-        char *to = add_date(out, divide(divide(us, CLOCK_US_PER_S, &fraction), SECONDS_PER_DAY, &second));
+        int64_t fraction, rest;
+        const int64_t day = divide(divide(us, CLOCK_US_PER_S, &fraction), SECONDS_PER_DAY, &rest);
+        const unsigned second = (unsigned)rest;
+        char *to = add_date(out, day);
 
         to = add_digits(to, second / 3600, 2, ':');
         to = add_digits(to, second / 60 % 60, 2, ':');
         to = add_digits(to, second % 60, 2, '.');
-        *add_digits(to, fraction, 6, 'Z') = '\0';
+        *add_digits(to, (unsigned)fraction, 6, 'Z') = '\0';
         return out;
 }
 

@@ -19,11 +19,6 @@ void strbuf_done(struct strbuf *b)
         *b = (struct strbuf){.secret = b->secret};
 }
 
-static bool has_room(const struct strbuf *b, size_t n)
-{
-        return b->cap - b->len > n && !b->failed;
-}
-
 static char *grow(struct strbuf *b, size_t n)
 {
         size_t cap = b->cap ? b->cap : FIRST_CAP;
@@ -46,7 +41,7 @@ static char *grow(struct strbuf *b, size_t n)
 
 char *strbuf_reserve(struct strbuf *b, size_t n)
 {
-        return has_room(b, n) ? b->s + b->len : grow(b, n);
+        return b->cap - b->len > n ? b->s + b->len : grow(b, n);
 }
 
 void strbuf_commit(struct strbuf *b, size_t n)
@@ -57,12 +52,13 @@ void strbuf_commit(struct strbuf *b, size_t n)
 
 void strbuf_add(struct strbuf *b, const void *bytes, size_t n)
 {
-        char *to = strbuf_reserve(b, n);
+        char *to = b->cap - b->len > n ? b->s + b->len : grow(b, n);
 
         if (!to || !n)
                 return;
         memcpy(to, bytes, n);
-        strbuf_commit(b, n);
+        b->len += n;
+        b->s[b->len] = '\0';
 }
 
 void strbuf_char(struct strbuf *b, char c)
