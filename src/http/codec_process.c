@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "http/members.h"
 
 /* One line for people, of any end but the commonest. */
@@ -63,33 +64,34 @@ static void add_exit(struct strbuf *b, const struct process *p)
         strbuf_char(b, '}');
 }
 
-static void add_seconds(struct strbuf *b, const char *key, const struct timeval *t)
+static void add_seconds(struct strbuf *b, const char *key, int64_t us)
 {
         char fraction[] = ".000000";
 
-        for (long i = 6, us = t->tv_usec; us; us /= 10)
+        add_int_or_null(b, key, true, us / CLOCK_US_PER_S);
+        us %= CLOCK_US_PER_S;
+        for (size_t i = 6; us; us /= 10)
                 fraction[i--] += (char)(us % 10);
-        add_int_or_null(b, key, true, t->tv_sec);
         strbuf_str(b, fraction);
 }
 
 static void add_rusage(struct strbuf *b, const struct process *p)
 {
-        const struct rusage *u = &p->rusage;
+        const struct usage *u = &p->usage;
 
-        if (!p->has_rusage) {
+        if (!p->has_usage) {
                 strbuf_str(b, ",\"rusage\":null");
                 return;
         }
-        add_seconds(b, ",\"rusage\":{\"user_s\":", &u->ru_utime);
-        add_seconds(b, ",\"system_s\":", &u->ru_stime);
-        add_int_or_null(b, ",\"maxrss_bytes\":", true, (int64_t)u->ru_maxrss * 1024);
-        add_int_or_null(b, ",\"minflt\":", true, u->ru_minflt);
-        add_int_or_null(b, ",\"majflt\":", true, u->ru_majflt);
-        add_int_or_null(b, ",\"inblock\":", true, u->ru_inblock);
-        add_int_or_null(b, ",\"oublock\":", true, u->ru_oublock);
-        add_int_or_null(b, ",\"nvcsw\":", true, u->ru_nvcsw);
-        add_int_or_null(b, ",\"nivcsw\":", true, u->ru_nivcsw);
+        add_seconds(b, ",\"rusage\":{\"user_s\":", u->user_us);
+        add_seconds(b, ",\"system_s\":", u->system_us);
+        add_int_or_null(b, ",\"maxrss_bytes\":", true, u->maxrss_bytes);
+        add_int_or_null(b, ",\"minflt\":", true, u->minflt);
+        add_int_or_null(b, ",\"majflt\":", true, u->majflt);
+        add_int_or_null(b, ",\"inblock\":", true, u->inblock);
+        add_int_or_null(b, ",\"oublock\":", true, u->oublock);
+        add_int_or_null(b, ",\"nvcsw\":", true, u->nvcsw);
+        add_int_or_null(b, ",\"nivcsw\":", true, u->nivcsw);
         strbuf_char(b, '}');
 }
 

@@ -141,13 +141,68 @@ int signal_parse(const char *name)
         return -1;
 }
 
+/* The strings of @p; all but the last, requested_by, are those that process_pack() packs. */
 static char **strings_of(struct process *p, size_t i)
 {
-        char **all[] = {&p->name,      &p->identity, &p->lineage,  &p->requested_by,
-                        &p->argv_json, &p->cwd,      &p->env_json, &p->labels_json,
-                        &p->user,      &p->group,    &p->target,   &p->only_targets};
+        char **all[] = {&p->name,  &p->identity, &p->lineage,      &p->argv_json,
+                        &p->cwd,   &p->env_json, &p->labels_json,  &p->user,
+                        &p->group, &p->target,   &p->only_targets, &p->requested_by};
 
         return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
+}
+
+static char **packed_string(struct process *p, size_t i)
+{
+        char **s = strings_of(p, i);
+
+        return s == &p->requested_by ? NULL : s;
+}
+
+static void free_packed_strings(struct process *p)
+{
+        char **s;
+
+        for (size_t i = 0; !p->packed && (s = packed_string(p, i)); i++)
+                free(*s);
+        free(p->packed);
+}
+
+void process_pack(struct process *p)
+{
+        struct process old = *p;
+        size_t n = 0;
+        char **s, *to;
+
+        for (size_t i = 0; (s = packed_string(p, i)); i++)
+                n += *s ? strlen(*s) + 1 : 0;
+        to = p->packed = malloc(n);
+        if (!to) {
+                *p = old;
+                return;
+        }
+        for (size_t i = 0; (s = packed_string(p, i)); i++) {
+                if (!*s)
+                        continue;
+                n = strlen(*s) + 1;
+                *s = memcpy(to, *s, n);
+                to += n;
+        }
+        free_packed_strings(&old);
+}
+
+void process_rename(struct process *p, char *name)
+{
+        char *old = p->name;
+
+        p->name = name;
+        if (!p->packed) {
+                free(old);
+                return;
+        }
+        process_pack(p);
+        if (p->name == name) /* there was no memory */
+                p->name = old;
+        free(name);
 }
 
 struct process *process_copy(const struct process *p)
@@ -158,6 +213,7 @@ struct process *process_copy(const struct process *p)
         if (!copy)
                 return NULL;
         *copy = *p;
+        copy->packed = NULL;
         for (size_t i = 0; (s = strings_of(copy, i)); i++)
                 *s = NULL;
         copy->exit.stage = copy->exit.detail = NULL;
@@ -179,10 +235,8 @@ fail:
 
 void process_done(struct process *p)
 {
-        char **s;
-
-        for (size_t i = 0; (s = strings_of(p, i)); i++)
-                free(*s);
+        free_packed_strings(p);
+        free(p->requested_by);
         free((char *)p->exit.stage);
         free((char *)p->exit.detail);
 }

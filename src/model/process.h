@@ -14,7 +14,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 enum process_state {
@@ -57,6 +56,12 @@ struct process_exit {
         const char *detail; /* EXIT_START_FAILED, EXIT_LOST: why, for people; NULL elsewhere */
 };
 
+/* What it took, it and those of its children that it has waited for: those figures of a struct rusage that the kernel
+ * fills in. */
+struct usage {
+        int64_t user_us, system_us, maxrss_bytes, minflt, majflt, inblock, oublock, nvcsw, nivcsw;
+};
+
 struct process {
         int64_t id;
         int64_t parent; /* id of the process that created it; 0: an operator */
@@ -78,18 +83,24 @@ struct process {
         char *env_json;     /* JSON array: names, never values */
         char *labels_json;  /* JSON object */
         int64_t created_us, started_us, stopped_us, joined_us; /* 0: not yet */
-        struct rusage rusage;                                  /* valid when has_rusage */
-        bool has_rusage;
+        struct usage usage;                                    /* valid when has_usage */
+        bool has_usage;
         enum output out, err;
         int64_t log_bytes
                 [STREAM_COUNT]; /* of a process that ended; those of a living one are its files' sizes */
         int64_t timeout_us, grace_us; /* longest run, 0: none; from SIGTERM to SIGKILL */
         int on_parent_death;          /* a signal, 0: none */
+        char *packed;                 /* see process_pack(); NULL: each string has memory of its own */
 };
 
 /** A deep copy of @p, whose strings it owns. NULL: out of memory. */
 struct process *process_copy(const struct process *p);
 void process_free(struct process *p);
+/** Move the strings of @p, which owns them, but those of its end and requested_by, into one piece of memory, if there is
+ * some: ten small ones cost three times as much. From then on they are set by process_rename() only. */
+void process_pack(struct process *p);
+/** Give @p, which owns its strings, the name @name, which is taken. Out of memory, it keeps the one it has. */
+void process_rename(struct process *p, char *name);
 /** Release the strings of @p, which owns them, not @p itself. */
 void process_done(struct process *p);
 void process_freep(struct process **p);

@@ -482,10 +482,8 @@ static void update_done(struct store_job *job, const struct err *e)
 
         pthread_mutex_lock(&r->lock);
         c = e || !op->text ? NULL : table_find(r, op->id);
-        if (c) {
-                free(c->rec.name);
-                c->rec.name = TAKE_PTR(op->text);
-        }
+        if (c)
+                process_rename(&c->rec, TAKE_PTR(op->text));
         pthread_mutex_unlock(&r->lock);
         op_finish(op, e);
 }

@@ -114,8 +114,8 @@ static void publish(struct child *c)
         p->exit = end->exit;
         p->stopped_us = end->stopped_us;
         p->joined_us = end->joined_us;
-        p->rusage = end->rusage;
-        p->has_rusage = end->has_rusage;
+        p->usage = end->usage;
+        p->has_usage = end->has_usage;
         memcpy(p->log_bytes, end->log_bytes, sizeof(p->log_bytes));
         free(TAKE_PTR(c->end));
 }
@@ -233,6 +233,24 @@ static int killed_for_memory(const struct child *c, const struct process *end, i
         return end->requested_by ? -1 : 1;
 }
 
+static int64_t us_of(struct timeval tv)
+{
+        return (int64_t)tv.tv_sec * CLOCK_US_PER_S + tv.tv_usec;
+}
+
+static struct usage usage_of(const struct rusage *ru)
+{
+        return (struct usage){.user_us = us_of(ru->ru_utime),
+                              .system_us = us_of(ru->ru_stime),
+                              .maxrss_bytes = (int64_t)ru->ru_maxrss * 1024,
+                              .minflt = ru->ru_minflt,
+                              .majflt = ru->ru_majflt,
+                              .inblock = ru->ru_inblock,
+                              .oublock = ru->ru_oublock,
+                              .nvcsw = ru->ru_nvcsw,
+                              .nivcsw = ru->ru_nivcsw};
+}
+
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru)
 {
         struct process *end = new_end(c);
@@ -246,8 +264,8 @@ void exit_from_wait(struct child *c, int code, int status, const struct rusage *
                 .oom = killed_for_memory(c, end, code, status),
         };
         if (ru)
-                end->rusage = *ru;
-        end->has_rusage = ru != NULL;
+                end->usage = usage_of(ru);
+        end->has_usage = ru != NULL;
         record(c, end);
 }
 

@@ -258,6 +258,7 @@ void start_op_started(struct start_op *op, const struct start_result *res)
         if (runs) {
                 c->rec.started_us = clock_after_us(c->rec.created_us);
                 c->rec.state = PROCESS_STARTED;
+                process_pack(&c->rec);
                 child_arm_timeout(c, 0);
                 waiters_started(c, &done);
                 /* Before its exit can be seen, so that the two reach the writer in this order. */

@@ -83,6 +83,7 @@ static struct child *child_of_row(struct recovery *rec, const struct process *p)
         }
         c->rec = *copy;
         free(copy);
+        process_pack(&c->rec);
         c->peer = PEER_NOBODY;
         c->durable = true;
         pthread_mutex_lock(&r->lock);

@@ -242,22 +242,17 @@ int record_started(struct db *db, const struct process *p, struct err *e)
         return rc ? rc : entered(db, p->id, PROCESS_STARTING, PROCESS_STARTED, e);
 }
 
-static int64_t us_of(struct timeval tv)
+static void bind_usage(sqlite3_stmt *s, const struct usage *u)
 {
-        return (int64_t)tv.tv_sec * CLOCK_US_PER_S + tv.tv_usec;
-}
-
-static void bind_rusage(sqlite3_stmt *s, const struct rusage *ru)
-{
-        db_bind_int(s, ":user_us", us_of(ru->ru_utime));
-        db_bind_int(s, ":system_us", us_of(ru->ru_stime));
-        db_bind_int(s, ":maxrss", ru->ru_maxrss * 1024);
-        db_bind_int(s, ":minflt", ru->ru_minflt);
-        db_bind_int(s, ":majflt", ru->ru_majflt);
-        db_bind_int(s, ":inblock", ru->ru_inblock);
-        db_bind_int(s, ":oublock", ru->ru_oublock);
-        db_bind_int(s, ":nvcsw", ru->ru_nvcsw);
-        db_bind_int(s, ":nivcsw", ru->ru_nivcsw);
+        db_bind_int(s, ":user_us", u->user_us);
+        db_bind_int(s, ":system_us", u->system_us);
+        db_bind_int(s, ":maxrss", u->maxrss_bytes);
+        db_bind_int(s, ":minflt", u->minflt);
+        db_bind_int(s, ":majflt", u->majflt);
+        db_bind_int(s, ":inblock", u->inblock);
+        db_bind_int(s, ":oublock", u->oublock);
+        db_bind_int(s, ":nvcsw", u->nvcsw);
+        db_bind_int(s, ":nivcsw", u->nivcsw);
 }
 
 static void bind_exit(sqlite3_stmt *s, const struct process_exit *x)
@@ -292,8 +287,8 @@ int record_ended(struct db *db, const struct process *p, struct err *e)
         db_bind_int_or_null(s, ":joined_at", p->joined_us);
         db_bind_text(s, ":requested_by", p->requested_by);
         bind_exit(s, &p->exit);
-        if (p->has_rusage)
-                bind_rusage(s, &p->rusage);
+        if (p->has_usage)
+                bind_usage(s, &p->usage);
         db_bind_int(s, ":stdout_bytes", p->log_bytes[STREAM_STDOUT]);
         db_bind_int(s, ":stderr_bytes", p->log_bytes[STREAM_STDERR]);
         rc = outcome(db_run(db, s, e));

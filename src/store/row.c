@@ -2,7 +2,6 @@
 #include "store/row.h"
 
 #include "base/err.h"
-#include "base/clock.h"
 
 /* The order of the fragment "columns" in sql/queries/process.sql. */
 enum column {
@@ -77,26 +76,28 @@ static int word(sqlite3_stmt *s, int col, int (*parse)(const char *))
 }
 
 /* Nothing took less than no time, whoever has written that. */
-static struct timeval timeval_of(int64_t us)
+static int64_t duration(sqlite3_stmt *s, int col)
 {
-        if (us < 0)
-                us = 0;
-        return (struct timeval){.tv_sec = us / CLOCK_US_PER_S, .tv_usec = us % CLOCK_US_PER_S};
+        int64_t us = integer(s, col);
+
+        return us < 0 ? 0 : us;
 }
 
-static void read_rusage(sqlite3_stmt *s, struct process *p)
+static void read_usage(sqlite3_stmt *s, struct process *p)
 {
-        p->has_rusage = sqlite3_column_type(s, COL_USER_US) != SQLITE_NULL;
-        p->rusage = (struct rusage){
-                .ru_utime = timeval_of(integer(s, COL_USER_US)),
-                .ru_stime = timeval_of(integer(s, COL_SYSTEM_US)),
-                .ru_maxrss = integer(s, COL_MAXRSS) / 1024,
-                .ru_minflt = integer(s, COL_MINFLT),
-                .ru_majflt = integer(s, COL_MAJFLT),
-                .ru_inblock = integer(s, COL_INBLOCK),
-                .ru_oublock = integer(s, COL_OUBLOCK),
-                .ru_nvcsw = integer(s, COL_NVCSW),
-                .ru_nivcsw = integer(s, COL_NIVCSW),
+        p->has_usage = sqlite3_column_type(s, COL_USER_US) != SQLITE_NULL;
+        if (!p->has_usage)
+                return;
+        p->usage = (struct usage){
+                .user_us = duration(s, COL_USER_US),
+                .system_us = duration(s, COL_SYSTEM_US),
+                .maxrss_bytes = integer(s, COL_MAXRSS),
+                .minflt = integer(s, COL_MINFLT),
+                .majflt = integer(s, COL_MAJFLT),
+                .inblock = integer(s, COL_INBLOCK),
+                .oublock = integer(s, COL_OUBLOCK),
+                .nvcsw = integer(s, COL_NVCSW),
+                .nivcsw = integer(s, COL_NIVCSW),
         };
 }
 
@@ -149,5 +150,5 @@ void row_read(sqlite3_stmt *s, struct process *p)
                 .log_bytes = {integer(s, COL_STDOUT_BYTES), integer(s, COL_STDERR_BYTES)},
         };
         read_exit(s, &p->exit);
-        read_rusage(s, p);
+        read_usage(s, p);
 }

@@ -247,8 +247,8 @@ static void note_times(const struct process *p, void *arg)
 {
         struct process *times = arg;
 
-        times->rusage = p->rusage;
-        times->has_rusage = p->has_rusage;
+        times->usage = p->usage;
+        times->has_usage = p->has_usage;
 }
 
 TEST(a_time_below_zero_that_somebody_wrote_into_the_database_is_none)
@@ -259,9 +259,8 @@ TEST(a_time_below_zero_that_somebody_wrote_into_the_database_is_none)
 
         rig_write(s, exec_run, (void *)(uintptr_t) "UPDATE process SET user_us = -1500000 WHERE id = 5");
         MUST(store_get(s, 5, note_times, &p, &e));
-        CHECK(p.has_rusage);
-        CHECK_INT(p.rusage.ru_utime.tv_sec, 0);
-        CHECK_INT(p.rusage.ru_utime.tv_usec, 0);
+        CHECK(p.has_usage);
+        CHECK_INT(p.usage.user_us, 0);
         store_close(s);
 }
 

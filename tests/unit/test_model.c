@@ -267,6 +267,33 @@ TEST(a_copy_of_a_process_shares_nothing_with_it)
         process_free(NULL);
 }
 
+/* Once, and again: of strings of their own, and of packed ones. */
+TEST(a_process_that_is_packed_or_renamed_says_what_it_said)
+{
+        char name[] = "n", lineage[] = "1/", user[] = "nobody", by[] = "timeout", why[] = "why";
+        struct process p = {.name = name,
+                            .lineage = lineage,
+                            .user = user,
+                            .requested_by = by,
+                            .exit = {.reason = EXIT_LOST, .detail = why}};
+        CLEANUP(process_freep) struct process *copy = process_copy(&p);
+
+        for (int i = 0; i < 2; i++) {
+                process_rename(copy, strdup("another"));
+                CHECK_STR(copy->name, "another");
+                process_pack(copy);
+                CHECK_STR(copy->name, "another");
+                process_rename(copy, strdup(""));
+                CHECK_STR(copy->name, "");
+                CHECK_STR(copy->lineage, "1/");
+                CHECK_STR(copy->user, "nobody");
+                CHECK_STR(copy->requested_by, "timeout");
+                CHECK_STR(copy->exit.detail, "why");
+                CHECK_NULL(copy->group);
+                CHECK_NULL(copy->cwd);
+        }
+}
+
 TEST(resource_limits_have_the_names_of_setrlimit)
 {
         CHECK_INT(rlimit_parse("nofile"), RLIMIT_NOFILE);
