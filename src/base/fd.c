@@ -35,6 +35,13 @@ bool fd_is_short(unsigned n)
         return (rlim_t)lowest + n * MIN(LIMIT_SMALL, limit.rlim_cur) / LIMIT_SMALL >= limit.rlim_cur;
 }
 
+int fd_allocate(int fd, off_t n)
+{
+        if (sys_fallocate(fd, 0, 0, n) < 0 && (errno != EOPNOTSUPP || ftruncate(fd, n) < 0))
+                return -1;
+        return 0;
+}
+
 int fd_write_all(int fd, const void *buf, size_t n)
 {
         const char *p = buf;

@@ -23,6 +23,10 @@ bool fd_is_short(unsigned n);
 /** Write all of @buf. Returns 0, or -1 with errno set. */
 int fd_write_all(int fd, const void *buf, size_t n);
 
+/** Make @fd at least @n bytes long, with room for each of them on the disk where the file system can promise that: a full
+ * disk is no SIGBUS then for who has it mapped. Returns 0, or -1 with errno set. */
+int fd_allocate(int fd, off_t n);
+
 /** Read a small file below @dirfd (or AT_FDCWD) whole into @buf, NUL-terminated.
  * Returns its length, or -1 with errno set; EFBIG: it does not fit into @size - 1 bytes. */
 ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size);

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "start/leaves.h"
+#include "start/place.h"
 
 #define DEFAULT_USER "creche"
 #define NO_USER      "none"
@@ -158,7 +158,7 @@ int privileges_drop(const struct config *c, int init_fd, const char *oom_score_a
         p->policy.own_uid = a.uid;
         p->policy.own_gid = a.gid;
         rights.policy_fd = policy_fd;
-        if (leaves_delegate(&a, p->leaves, sizeof(p->leaves)) < 0)
+        if (place_delegate(&a, p->leaves, sizeof(p->leaves)) < 0)
                 p->leaves[0] = '\0';
         if (forkserver_launch_privileged("/proc/self/exe", &rights, &p->forkserver, e) < 0)
                 return -1;

@@ -27,7 +27,7 @@ struct privileges {
         bool has_policy;
         struct policy policy;
         struct forkserver_link forkserver;
-        char leaves[PATH_MAX]; /* of leaves_delegate(); "": there can be none */
+        char leaves[PATH_MAX]; /* of place_delegate(); "": there can be none */
 };
 
 /** As whom to serve: @c->user becomes "none" or a name, for the second stage too, which may not decide otherwise.

@@ -32,7 +32,7 @@ struct registry_config {
         struct rlimit core;        /* the same */
         const char *oom_score_adj; /* the same; NULL or "": ours */
         bool leaves;               /* a control group for each process, where that can be had */
-        const char *leaves_base;   /* beneath which; of leaves_delegate(); NULL: where it can be had */
+        const char *leaves_base;   /* beneath which; of place_delegate(); NULL: where it can be had */
         /* Privilege separation: who starts all processes, whose descriptors are taken. NULL: we do ourselves. */
         struct forkserver_link *privileged;
         const struct policy *policy; /* what it allows */

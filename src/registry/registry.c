@@ -87,8 +87,9 @@ static int open_leaves(struct registry *r, struct err *e)
         struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &r->leaves_source};
 
         r->leaves_source.kind = SOURCE_LEAVES;
-        if (r->config.leaves)
-                r->leaves = leaves_open(r->config.state_fd, store_instance(r->store), r->config.leaves_base);
+        if (r->config.leaves && leaves_open(r->config.state_fd, store_instance(r->store),
+                                            r->config.leaves_base, &r->leaves, e) < 0)
+                return -1;
         if (r->leaves && sys_epoll_ctl(r->epfd, EPOLL_CTL_ADD, leaves_fd(r->leaves), &ev) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "watching control groups");
         return 0;

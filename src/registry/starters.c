@@ -107,12 +107,25 @@ static void launch_freep(struct launch **l)
         launch_free(*l);
 }
 
+static int clone_into_leaf(struct starter *s, struct start_op *op, struct launch *l, struct start_files files,
+                           struct start_result *res, struct err *e)
+{
+        struct leaves *leaves = op->registry->leaves;
+        int64_t id = op->child->rec.id;
+        int rc;
+
+        files.cgroup = leaves_claim(leaves, id);
+        KILLPOINT("start.leaf_claimed");
+        rc = starter_start(s, op->child->rec.start_method, l, op->slot, files, res, e);
+        leaves_cloned(leaves, id);
+        return rc;
+}
+
 /* Returns -1 when no child ever existed. */
 static int clone_child(struct starter *s, struct start_op *op, struct start_result *res, struct err *e)
 {
         CLEANUP(launch_freep) struct launch *l = NULL;
         CLEANUP(closep) int in = -1;
-        CLEANUP(closep) int cgroup = -1;
         CLEANUP(closep) int out = -1;
         CLEANUP(closep) int err = -1;
 
@@ -129,12 +142,8 @@ static int clone_child(struct starter *s, struct start_op *op, struct start_resu
         if (!op->slot)
                 return -1;
         KILLPOINT("start.slot_claimed");
-        cgroup = leaves_claim(op->registry->leaves, op->child->rec.id);
-        KILLPOINT("start.leaf_claimed");
-        return starter_start(
-                s, op->child->rec.start_method, l, op->slot,
-                (struct start_files){
-                        .in = in, .cgroup = cgroup, .out = out < 0 ? 0 : out, .err = err < 0 ? 0 : err},
+        return clone_into_leaf(
+                s, op, l, (struct start_files){.in = in, .out = out < 0 ? 0 : out, .err = err < 0 ? 0 : err},
                 res, e);
 }
 

@@ -182,17 +182,28 @@ long cgroup_oom_kills(int fd, const char *name)
         return at ? strtol(at + strlen("\noom_kill "), NULL, 10) : -1;
 }
 
-bool cgroup_is_pristine(int fd, const char *name, bool memory)
+/* Read again from its beginning: the kernel makes the text anew then. */
+enum cgroup_state cgroup_state(int events)
+{
+        char text[64];
+        ssize_t n = pread(events, text, sizeof(text) - 1, 0);
+
+        text[n > 0 ? n : 0] = '\0';
+        if (!strcmp(text, "populated 0\nfrozen 0\n"))
+                return CGROUP_EMPTY;
+        return strstr(text, "populated 1") ? CGROUP_POPULATED : CGROUP_UNUSABLE;
+}
+
+bool cgroup_is_untouched(int fd, bool memory)
 {
         char text[SMALL];
         struct stat st;
 
-        if (read_of(fd, name, "cgroup.events", text, sizeof(text)) < 0 ||
-            strcmp(text, "populated 0\nfrozen 0\n") != 0 || fstatat(fd, name, &st, 0) < 0 || st.st_nlink != 2)
+        if (fstat(fd, &st) < 0 || st.st_nlink != 2)
                 return false;
         if (!memory)
                 return true;
-        return cgroup_oom_kills(fd, name) == 0 && read_of(fd, name, "memory.max", text, sizeof(text)) > 0 &&
+        return cgroup_oom_kills(fd, ".") == 0 && read_of(fd, ".", "memory.max", text, sizeof(text)) > 0 &&
                !strcmp(text, "max\n");
 }
 

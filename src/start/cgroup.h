@@ -31,8 +31,17 @@ bool cgroup_share_memory(int fd);
 /** Whether a process, which may be no zombie, is in @name below @fd or beneath. */
 bool cgroup_is_populated(int fd, const char *name);
 
-/** Whether @name below @fd is empty and as it was made: no group in it, not frozen, no limit, nobody killed. */
-bool cgroup_is_pristine(int fd, const char *name, bool memory);
+enum cgroup_state {
+        CGROUP_EMPTY,
+        CGROUP_POPULATED,
+        CGROUP_UNUSABLE, /* frozen, or gone */
+};
+
+/** How the group is whose file cgroup.events is open as @events. */
+enum cgroup_state cgroup_state(int events);
+
+/** Whether the group @fd, which is empty, is as it was made: no group in it, no limit, nobody killed. */
+bool cgroup_is_untouched(int fd, bool memory);
 
 /** How many processes of @name below @fd the OOM killer has killed; -1: not known. */
 long cgroup_oom_kills(int fd, const char *name);

@@ -14,7 +14,6 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
-#include "base/sys.h"
 
 enum {
         JOURNAL_BYTES = JOURNAL_SLOTS * sizeof(struct journal_slot),
@@ -43,7 +42,6 @@ struct journal_slot *journal_map(int fd, struct err *e)
         return m;
 }
 
-/* Allocated, not sparse: a full disk must not kill us with SIGBUS when a slot is written. */
 static int open_file(int dir, const char *path, bool *fresh, struct err *e)
 {
         int fd = beneath_open_own(dir, path, O_RDWR | O_CREAT, 0600);
@@ -52,8 +50,7 @@ static int open_file(int dir, const char *path, bool *fresh, struct err *e)
         if (fd < 0)
                 return beneath_fail(e, "opening", path);
         *fresh = fstat(fd, &st) == 0 && st.st_size == 0;
-        if (sys_fallocate(fd, 0, 0, JOURNAL_BYTES) < 0 &&
-            (errno != EOPNOTSUPP || ftruncate(fd, JOURNAL_BYTES) < 0)) {
+        if (fd_allocate(fd, JOURNAL_BYTES) < 0) {
                 err_set(e, errno == ENOSPC ? ERR_FULL : ERR_INTERNAL, errno, "sizing %s", path);
                 closep(&fd);
                 return -1;

@@ -1,41 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 #include "start/leaves.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/param.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "start/cgroup.h"
+#include "start/place.h"
+#include "start/tags.h"
 
-enum { BUCKETS = 4096, IDLE_MAX = 256, NAME_MAX_BYTES = 16, EVENT_BYTES = 4096 };
+enum { BUCKETS = 4096, IDLE_MAX = 256, OPEN_MAX = 256, NAME_MAX_BYTES = 16, EVENT_BYTES = 4096 };
 
-#define TAG    "user.creche.id"
-#define RECORD "cgroup"
-#define PROBE  "probe"
+/* Two files for each leaf that is kept open: of the limit that is an eighth. */
+enum { LIMIT_PER_OPEN = 16 };
+
+#define TAGS "leaves"
 
 struct leaf {
-        struct leaf *next; /* in its bucket, or of the idle ones */
+        struct leaf *next; /* in its bucket, or of the idle ones, or of those that are no more */
         int64_t id;
         uint32_t number;
+        int fd, events;   /* its directory and its cgroup.events, while it is kept open; -1 */
         int watch;        /* of cgroup.events; -1: none */
         struct list link; /* in leaves->ended */
+        struct list open; /* in leaves->open */
 };
 
 struct leaves {
@@ -45,10 +48,14 @@ struct leaves {
         /* Guards the rest, and that a leaf stays whose it is while it is being used: held across the calls of
          * cgroup.h, which take no longer than there are processes in a leaf. */
         pthread_mutex_t lock;
+        struct tags *tags;
         struct leaf *by_id[BUCKETS];
         struct list ended; /* not empty yet */
-        struct leaf *idle;
+        struct leaf *idle, *gone;
         unsigned idle_n;
+        struct list
+                open; /* those that may be closed when there are too many: the one that was used longest ago first */
+        unsigned open_n, open_max;
         uint32_t last_number;
         bool said; /* that a leaf could not be made */
 };
@@ -86,9 +93,58 @@ static struct leaf *leaf_new(uint32_t number)
         if (!leaf)
                 return NULL;
         leaf->number = number;
-        leaf->watch = -1;
+        leaf->fd = leaf->events = leaf->watch = -1;
         list_init(&leaf->link);
+        list_init(&leaf->open);
         return leaf;
+}
+
+static void free_chain(struct leaf *leaf)
+{
+        while (leaf) {
+                struct leaf *next = leaf->next;
+
+                closep(&leaf->fd);
+                closep(&leaf->events);
+                free(leaf);
+                leaf = next;
+        }
+}
+
+/* ------------------------------------------------------------------------------------------ files */
+
+static void close_leaf(struct leaves *l, struct leaf *leaf)
+{
+        l->open_n -= leaf->fd >= 0;
+        list_remove(&leaf->open);
+        closep(&leaf->fd);
+        closep(&leaf->events);
+}
+
+/* Have the files of @leaf open, until keep_open(). 0; -1: there is no such group any more. */
+static int open_leaf(struct leaves *l, struct leaf *leaf)
+{
+        char name[NAME_MAX_BYTES];
+
+        list_remove(&leaf->open);
+        if (leaf->fd >= 0)
+                return 0;
+        leaf->fd = openat(l->fd, name_of(leaf, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (leaf->fd < 0)
+                return -1;
+        l->open_n++;
+        leaf->events = openat(leaf->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (leaf->events < 0)
+                close_leaf(l, leaf);
+        return leaf->fd < 0 ? -1 : 0;
+}
+
+/* They stay open, for whatever comes next, as long as not too many others are used after them. */
+static void keep_open(struct leaves *l, struct leaf *leaf)
+{
+        list_append(&l->open, &leaf->open);
+        while (l->open_n > l->open_max && !list_empty(&l->open))
+                close_leaf(l, container_of(l->open.next, struct leaf, open));
 }
 
 /* Under the lock: take @leaf out of the table. */
@@ -103,34 +159,29 @@ static void forget(struct leaves *l, struct leaf *leaf)
         leaf->watch = -1;
 }
 
+/* Its number is for the next one that is made: nobody's, from before it is gone. */
 static void discard(struct leaves *l, struct leaf *leaf)
 {
         char name[NAME_MAX_BYTES];
 
+        close_leaf(l, leaf);
+        tags_set(l->tags, leaf->number, 0);
         cgroup_remove(l->fd, name_of(leaf, name));
-        free(leaf);
+        leaf->next = l->gone;
+        l->gone = leaf;
 }
 
-/* An idle leaf is nobody's: its last process, if it never ran, may be started again, in another leaf. */
-static int untag(const struct leaves *l, const struct leaf *leaf)
+/* Under the lock: its process is gone, and so is everybody else in it: @state, as its files said. An idle leaf is
+ * nobody's: its last process, if it never ran, may be started again, in another leaf. */
+static void release(struct leaves *l, struct leaf *leaf, enum cgroup_state state, bool reuse)
 {
-        char path[PATH_MAX + 64];
-
-        snprintf(path, sizeof(path), "%s/%" PRIu32, l->path, leaf->number);
-        return removexattr(path, TAG);
-}
-
-/* Under the lock: its process is gone, and so is everybody else in it. */
-static void release(struct leaves *l, struct leaf *leaf, bool reuse)
-{
-        char name[NAME_MAX_BYTES];
-
         forget(l, leaf);
-        if (reuse && l->idle_n < IDLE_MAX && cgroup_is_pristine(l->fd, name_of(leaf, name), l->memory) &&
-            untag(l, leaf) == 0) {
+        if (reuse && l->idle_n < IDLE_MAX && state == CGROUP_EMPTY &&
+            cgroup_is_untouched(leaf->fd, l->memory) && tags_set(l->tags, leaf->number, 0) == 0) {
                 leaf->next = l->idle;
                 l->idle = leaf;
                 l->idle_n++;
+                keep_open(l, leaf);
         } else {
                 discard(l, leaf);
         }
@@ -138,46 +189,60 @@ static void release(struct leaves *l, struct leaf *leaf, bool reuse)
 
 /* ------------------------------------------------------------------------------------------ claim */
 
-static struct leaf *take_idle(struct leaves *l)
+static struct leaf *take(struct leaf **chain)
 {
-        struct leaf *leaf = l->idle;
+        struct leaf *leaf = *chain;
 
-        if (leaf) {
-                l->idle = leaf->next;
-                l->idle_n--;
-        }
+        if (leaf)
+                *chain = leaf->next;
         return leaf;
+}
+
+static int make_group(struct leaves *l, const struct leaf *leaf)
+{
+        char name[NAME_MAX_BYTES];
+
+        if (mkdirat(l->fd, name_of(leaf, name), 0755) < 0)
+                return -1;
+        /* Whatever our umask: programs read in their group how much memory there is for them. */
+        return fchmodat(l->fd, name, 0755, 0);
 }
 
 static struct leaf *make(struct leaves *l)
 {
-        struct leaf *leaf = leaf_new(0);
-        char name[NAME_MAX_BYTES];
-        int rc;
+        for (;;) {
+                struct leaf *leaf = take(&l->gone);
 
-        if (!leaf)
-                return NULL;
-        do {
-                leaf->number = ++l->last_number;
-                rc = mkdirat(l->fd, name_of(leaf, name), 0755);
-        } while (rc < 0 && errno == EEXIST);
-        /* Whatever our umask: programs read in their group how much memory there is for them. */
-        if (rc == 0 && fchmodat(l->fd, name, 0755, 0) == 0)
-                return leaf;
-        free(leaf);
-        return NULL;
+                if (!leaf)
+                        leaf = leaf_new(++l->last_number);
+                if (!leaf || make_group(l, leaf) == 0)
+                        return leaf;
+                free(leaf);
+                if (errno != EEXIST)
+                        return NULL;
+        }
 }
 
-/* The directory of @leaf, tagged as that of @id; -1. */
-static int open_for(struct leaves *l, const struct leaf *leaf, int64_t id)
+/* Under the lock: a leaf for @id, its files open; NULL. An idle one may have been removed by somebody else: then there
+ * is another. */
+static struct leaf *obtain(struct leaves *l, int64_t id)
 {
-        char name[NAME_MAX_BYTES], tag[24];
-        int fd = openat(l->fd, name_of(leaf, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int n = snprintf(tag, sizeof(tag), "%" PRId64, id);
+        for (;;) {
+                struct leaf *leaf = take(&l->idle);
+                bool idle = leaf;
 
-        if (fd >= 0 && fsetxattr(fd, TAG, tag, (size_t)n, 0) < 0)
-                closep(&fd);
-        return fd;
+                if (idle)
+                        l->idle_n--;
+                else
+                        leaf = make(l);
+                if (leaf && open_leaf(l, leaf) == 0 && cgroup_state(leaf->events) == CGROUP_EMPTY &&
+                    tags_set(l->tags, leaf->number, id) == 0)
+                        return leaf;
+                if (leaf)
+                        discard(l, leaf);
+                if (!idle)
+                        return NULL;
+        }
 }
 
 static void say_refused(struct leaves *l)
@@ -188,39 +253,33 @@ static void say_refused(struct leaves *l)
         l->said = true;
 }
 
-/* Under the lock: a leaf for @id, and in @fd its directory; NULL. An idle one may have been removed by
- * somebody else: then there is another. */
-static struct leaf *obtain(struct leaves *l, int64_t id, int *fd)
-{
-        for (;;) {
-                bool idle = l->idle;
-                struct leaf *leaf = idle ? take_idle(l) : make(l);
-
-                *fd = leaf ? open_for(l, leaf, id) : -1;
-                if (*fd >= 0)
-                        return leaf;
-                if (leaf)
-                        discard(l, leaf);
-                if (!idle)
-                        return NULL;
-        }
-}
-
 int leaves_claim(struct leaves *l, int64_t id)
 {
         struct leaf *leaf;
-        int fd;
 
         if (!l)
                 return -1;
         pthread_mutex_lock(&l->lock);
-        leaf = obtain(l, id, &fd);
+        leaf = obtain(l, id);
         if (leaf)
                 insert(l, leaf, id);
         else
                 say_refused(l);
         pthread_mutex_unlock(&l->lock);
-        return fd;
+        return leaf ? leaf->fd : -1;
+}
+
+void leaves_cloned(struct leaves *l, int64_t id)
+{
+        struct leaf *leaf;
+
+        if (!l)
+                return;
+        pthread_mutex_lock(&l->lock);
+        leaf = *find(l, id);
+        if (leaf)
+                keep_open(l, leaf);
+        pthread_mutex_unlock(&l->lock);
 }
 
 /* -------------------------------------------------------------------------------------------- end */
@@ -228,11 +287,13 @@ int leaves_claim(struct leaves *l, int64_t id)
 /* Under the lock: @leaf goes if it is empty. */
 static bool try_release(struct leaves *l, struct leaf *leaf, bool reuse)
 {
-        char name[NAME_MAX_BYTES];
+        enum cgroup_state state = open_leaf(l, leaf) == 0 ? cgroup_state(leaf->events) : CGROUP_UNUSABLE;
 
-        if (cgroup_is_populated(l->fd, name_of(leaf, name)))
+        if (state == CGROUP_POPULATED) {
+                keep_open(l, leaf);
                 return false;
-        release(l, leaf, reuse);
+        }
+        release(l, leaf, state, reuse);
         return true;
 }
 
@@ -373,19 +434,28 @@ bool leaves_tell_oom(const struct leaves *l)
 /* A leaf that an earlier daemon left; what is no leaf, or nobody's, goes. */
 static void take_over(struct leaves *l, const char *name)
 {
-        char path[PATH_MAX + 300], tag[24] = "";
-        int64_t id = 0;
-        struct leaf *leaf = NULL;
+        struct leaf *leaf = leaf_new((uint32_t)strtoul(name, NULL, 10));
+        char number[NAME_MAX_BYTES];
+        int64_t id = leaf && !strcmp(name_of(leaf, number), name) ? tags_get(l->tags, leaf->number) : 0;
 
-        snprintf(path, sizeof(path), "%s/%s", l->path, name);
-        if (isdigit((unsigned char)*name) && getxattr(path, TAG, tag, sizeof(tag) - 1) > 0)
-                id = strtoll(tag, NULL, 10);
-        if (id > 0 && !*find(l, id))
-                leaf = leaf_new((uint32_t)strtoul(name, NULL, 10));
-        if (leaf)
+        if (id > 0 && !*find(l, id)) {
                 insert(l, leaf, id);
-        else
-                cgroup_remove(l->fd, name);
+                return;
+        }
+        free(leaf);
+        cgroup_remove(l->fd, name);
+}
+
+/* Of leaves that are no more: none that is made is to begin as somebody's. */
+static void forget_tags(struct leaves *l)
+{
+        for (uint32_t i = 0; i < tags_room(l->tags); i++) {
+                int64_t id = tags_get(l->tags, i);
+                const struct leaf *leaf = id ? *find(l, id) : NULL;
+
+                if (id && (!leaf || leaf->number != i))
+                        tags_set(l->tags, i, 0);
+        }
 }
 
 static int take_over_all(struct leaves *l)
@@ -399,58 +469,13 @@ static int take_over_all(struct leaves *l)
                 if (entry->d_type == DT_DIR && *entry->d_name != '.')
                         take_over(l, entry->d_name);
         closedir(dir);
+        forget_tags(l);
         return 0;
-}
-
-/* Can this be done here at all? The kernel says no to many a thing, and each process would find out anew. */
-static bool probe_in(int dir)
-{
-        CLEANUP(closep) int fd = -1;
-        bool works;
-
-        if (mkdirat(dir, PROBE, 0755) < 0 && errno != EEXIST)
-                return false;
-        fd = openat(dir, PROBE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        works = fd >= 0 && fsetxattr(fd, TAG, "0", 1, 0) == 0 && cgroup_takes_clones(fd);
-        cgroup_remove(dir, PROBE);
-        return works;
-}
-
-/* What the kernel's text on delegation says that the new owner has: the directory, and these files. */
-static int give(int dir, const struct account *a)
-{
-        static const char *const files[] = {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"};
-
-        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-                if (fchownat(dir, files[i], a->uid, a->gid, AT_SYMLINK_NOFOLLOW) < 0)
-                        return -1;
-        return fchown(dir, a->uid, a->gid);
-}
-
-int leaves_delegate(const struct account *a, char *out, size_t size)
-{
-        CLEANUP(closep) int base_fd = -1;
-        CLEANUP(closep) int fd = -1;
-        char base[PATH_MAX - 64];
-        int rc = cgroup_base(base, sizeof(base));
-
-        if (rc < 0 || (size_t)snprintf(out, size, "%s/creche-of-%u", base, a->uid) >= size)
-                return -1;
-        base_fd = rc > 0 ? open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (base_fd >= 0)
-                cgroup_share_memory(base_fd);
-        if ((mkdir(out, 0755) < 0 && errno != EEXIST) || chmod(out, 0755) < 0)
-                return -1;
-        fd = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || !probe_in(fd))
-                return -1;
-        cgroup_share_memory(fd);
-        return give(fd, a);
 }
 
 /* Why it cannot be; NULL: it is. Locked against the daemon of a copy of this database, which has the same
  * instance, ids and all. */
-static const char *enter(struct leaves *l, bool delegated)
+static const char *enter(struct leaves *l, int state_dir, bool delegated, struct err *e)
 {
         if ((mkdir(l->path, 0755) < 0 && errno != EEXIST) || chmod(l->path, 0755) < 0)
                 return "its directory cannot be made";
@@ -460,89 +485,51 @@ static const char *enter(struct leaves *l, bool delegated)
                 return "its directory cannot be opened";
         if (flock(l->fd, LOCK_EX | LOCK_NB) < 0)
                 return "another server, of a copy of this database, has it";
+        if (tags_open(state_dir, TAGS, l->fd, &l->tags, e) < 0)
+                return "whose they are cannot be written down";
         l->memory = cgroup_share_memory(l->fd);
-        if (!delegated && !probe_in(l->fd)) /* which, delegated, we could not do ourselves */
+        if (!delegated && !place_works(l->fd)) /* which, delegated, we could not find out ourselves */
                 return "no process can be cloned into it";
         return take_over_all(l) < 0 ? "its directory cannot be read" : NULL;
 }
 
-/* Where the last daemon had them, if anybody is still there; else @out is left alone. One that is locked is that
- * of a server whose database has been copied. */
-static void stay_where_survivors_are(int state_fd, char out[PATH_MAX])
+static unsigned how_many_open(void)
 {
-        char old[PATH_MAX];
-        CLEANUP(closep) int fd = -1;
+        struct rlimit limit = {0};
 
-        if (beneath_read(state_fd, RECORD, old, sizeof(old)) <= 0 || *old != '/')
-                return;
-        old[strcspn(old, "\n")] = '\0';
-        fd = strcmp(old, out) != 0 ? open(old, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && cgroup_remove(AT_FDCWD, old) < 0)
-                snprintf(out, PATH_MAX, "%s", old);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        return (unsigned)MIN(limit.rlim_cur / LIMIT_PER_OPEN, OPEN_MAX);
 }
 
-/* Before the directory is made: no crash leaves one of which nobody knows. */
-static int remember(int state_fd, const char *path)
-{
-        char old[PATH_MAX];
-        struct err e = {0};
-
-        if (beneath_read(state_fd, RECORD, old, sizeof(old)) > 0 && !strcmp(old, path))
-                return 0;
-        return fd_write_file(state_fd, RECORD, 0600, path, strlen(path), &e);
-}
-
-static const char *settle_in(struct leaves *l, int state_fd, const char *instance, const char *delegated)
-{
-        char base[PATH_MAX - 64];
-        CLEANUP(closep) int base_fd = -1;
-        int rc;
-
-        rc = delegated ? 0 : cgroup_base(base, sizeof(base));
-        if (rc < 0)
-                return "there is no cgroup2 hierarchy";
-        if (delegated)
-                snprintf(base, sizeof(base), "%s", delegated);
-        if (access(base, W_OK) < 0)
-                return "the cgroup2 hierarchy may not be written to";
-        snprintf(l->path, sizeof(l->path), "%s/creche-%.40s", base, instance);
-        stay_where_survivors_are(state_fd, l->path);
-        if (remember(state_fd, l->path) < 0)
-                return "where it is cannot be written down";
-        base_fd = rc > 0 ? open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (base_fd >= 0)
-                cgroup_share_memory(base_fd);
-        return enter(l, delegated);
-}
-
-struct leaves *leaves_open(int state_dir, const char *instance, const char *base)
+int leaves_open(int state_dir, const char *instance, const char *delegated, struct leaves **out,
+                struct err *e)
 {
         struct leaves *l = calloc(1, sizeof(*l));
+        struct err own = {0};
         const char *why;
 
         if (!l)
-                return NULL;
+                return 1;
         l->fd = l->notify_fd = -1;
         list_init(&l->ended);
+        list_init(&l->open);
+        l->open_max = how_many_open();
         pthread_mutex_init(&l->lock, NULL);
-        why = settle_in(l, state_dir, instance, base);
+        why = place_find(state_dir, instance, delegated, l->path);
+        if (!why)
+                why = enter(l, state_dir, delegated, &own);
         if (!why) {
                 log_info("cgroup.ready", "directory=%s memory=%d", log_quote(l->path), l->memory);
-                return l;
+                *out = l;
+                return 0;
         }
-        log_info("cgroup.none", "reason=%s directory=%s", log_quote(why), log_quote(l->path));
+        log_info("cgroup.none", "reason=%s error=%s directory=%s", log_quote(why), log_quote(own.msg),
+                 log_quote(l->path));
         leaves_close(l);
-        return NULL;
-}
-
-static void free_chain(struct leaf *leaf)
-{
-        while (leaf) {
-                struct leaf *next = leaf->next;
-
-                free(leaf);
-                leaf = next;
-        }
+        if (own.kind != ERR_INVALID)
+                return 1;
+        *e = own;
+        return -1;
 }
 
 void leaves_close(struct leaves *l)
@@ -557,10 +544,12 @@ void leaves_close(struct leaves *l)
                 cgroup_remove(l->fd, name_of(leaf, name));
         }
         free_chain(l->idle);
+        free_chain(l->gone);
         for (int i = 0; i < BUCKETS; i++)
                 free_chain(l->by_id[i]);
         if (l->fd >= 0)
                 rmdir(l->path);
+        tags_close(l->tags);
         closep(&l->fd);
         closep(&l->notify_fd);
         pthread_mutex_destroy(&l->lock);

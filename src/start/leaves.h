@@ -3,13 +3,12 @@
  * A control group for each process: the leaf in which it is born, and which none of its descendants leaves by
  * making a session of its own.
  *
- * All leaves of a database are in one directory, creche-INSTANCE. A leaf carries the id of its process as the
- * attribute user.creche.id, in the kernel: it says whose the leaf is for as long as the leaf is there, to the
- * next daemon too. To make a leaf and to remove it costs a third of what a start costs; to use again one that is
- * empty costs nothing. So its name is a number that means nothing. One on which cgroup.kill may have been used is not
- * used again: see cgroup_takes_clones().
+ * All leaves of a database are in one directory, creche-INSTANCE. To make a leaf and to remove it costs a third of what
+ * a start costs; to use again one that is empty costs nothing. So its name is a number that means nothing, and whose it
+ * is is said by its tag (start/tags.h), to the next daemon too; and the files of those that were used last stay open.
+ * One on which cgroup.kill may have been used is not used again: see cgroup_takes_clones().
  *
- *     claimed   leaves_claim(): tagged, for a process that is going to be cloned into it
+ *     claimed   leaves_claim(): tagged, for a process that is going to be cloned into it, until leaves_cloned()
  *     ended     leaves_ended(): the process is gone; survivors (grandchildren) may be in it
  *     idle      empty again, and as good as new: for the next claim; else it is removed
  *
@@ -25,24 +24,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "start/account.h"
+#include "base/err.h"
 
 struct leaves;
 
-/** Where the leaves of a daemon that is going to be the user @a can be: a directory beneath the one that would be ours,
- * made and given to it by us, who are root. 0; -1: there can be none, or no process can be cloned into it. */
-int leaves_delegate(const struct account *a, char *out, size_t size);
-
-/** The leaves of the database @instance in @state_dir, with those that an earlier daemon left; in the directory @base,
- * of leaves_delegate(), or where they can be (NULL). Remembers in
- * @state_dir/cgroup where they are, so that those of a daemon that ran in another group are found. NULL, logged:
- * there can be none. The daemon before us must be dead, and so must who it was cloning. */
-struct leaves *leaves_open(int state_dir, const char *instance, const char *base);
+/** The leaves of the database @instance in @state_dir, with those that an earlier daemon left; where place_find() says
+ * (@delegated: see there). The daemon before us must be dead, and so must who it was cloning. 0; 1, logged: there can be
+ * none; -1: ERR_INVALID: somebody has put something in the place of the file of their tags. */
+int leaves_open(int state_dir, const char *instance, const char *delegated, struct leaves **out,
+                struct err *e);
 /** Those that are empty are removed. */
 void leaves_close(struct leaves *l);
 
-/** A leaf for process @id, its directory opened: the caller's. -1: it goes without. */
+/** A leaf for process @id: its directory, open until leaves_cloned(). -1: it goes without. */
 int leaves_claim(struct leaves *l, int64_t id);
+/** Process @id has been cloned into its leaf, or will not be. */
+void leaves_cloned(struct leaves *l, int64_t id);
 /** Process @id has ended and is recorded, or was never cloned. Its leaf goes, at once or when the last survivor has.
  * @killed: it ended by SIGKILL. */
 void leaves_ended(struct leaves *l, int64_t id, bool killed);

@@ -320,7 +320,7 @@ uses_group() { # DIRECTORY
 }
 
 @test "groups: one that was frozen, or in which there are groups, is not used again" {
-  local id pid frozen nested
+  local id pid frozen inode nested
 
   need_groups
   need_root
@@ -328,6 +328,7 @@ uses_group() { # DIRECTORY
   id=$(start_process sleep 1000)
   pid=$(field "$id" .pid)
   frozen=$(group_of "$pid")
+  inode=$(stat -c %i "$frozen")
   echo 1 >"$frozen/cgroup.freeze"
   api POST "/v1/processes/$id/signal" '{"signal": "SIGTERM"}' >/dev/null
   assert_equal "$(exitcode_of "$id")" -15
@@ -339,12 +340,16 @@ uses_group() { # DIRECTORY
   release "$id"
   assert_equal "$(exitcode_of "$id")" 5
   assert_equal "$(exitcode_of "$(start_process true)")" 0
-  wait_until is_removed "$frozen"
+  wait_until is_removed "$frozen" "$inode"
   wait_until is_removed "$nested/a"
 }
 
-is_removed() { # DIRECTORY
-  [[ ! -e $1 ]]
+# Its name may be another group's since.
+is_removed() { # DIRECTORY [INODE]
+  local now
+
+  now=$(stat -c %i "$1" 2>/dev/null) || return 0
+  [[ $now != "${2:-$now}" ]]
 }
 
 @test "groups: with tree those in groups that a process has made within its own are reached" {

@@ -86,23 +86,32 @@ TEST(the_kernel_counts_whom_it_has_killed_for_want_of_memory)
 
 TEST(a_group_is_as_good_as_new_when_nothing_is_left_of_whom_it_was)
 {
-        int fd = fake_group();
+        int fd = fake_group(), group = openat(fd, "g", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int events = openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
-        CHECK(cgroup_is_pristine(fd, "g", true));
+        CHECK_INT(cgroup_state(events), CGROUP_EMPTY);
+        CHECK_INT(cgroup_state(events), CGROUP_EMPTY);
+        CHECK(cgroup_is_untouched(group, true));
         CHECK(!cgroup_is_populated(fd, "g"));
         put("g/cgroup.events", "populated 1\nfrozen 0\n");
-        CHECK(!cgroup_is_pristine(fd, "g", true));
+        CHECK_INT(cgroup_state(events), CGROUP_POPULATED);
         CHECK(cgroup_is_populated(fd, "g"));
         put("g/cgroup.events", "populated 0\nfrozen 1\n");
-        CHECK(!cgroup_is_pristine(fd, "g", true));
-        put("g/cgroup.events", "populated 0\nfrozen 0\n");
+        CHECK_INT(cgroup_state(events), CGROUP_UNUSABLE);
+        put("g/cgroup.events", "");
+        CHECK_INT(cgroup_state(events), CGROUP_UNUSABLE);
+        CHECK_INT(cgroup_state(-1), CGROUP_UNUSABLE);
         put("g/memory.max", "16777216\n");
-        CHECK(!cgroup_is_pristine(fd, "g", true));
-        CHECK(cgroup_is_pristine(fd, "g", false));
+        CHECK(!cgroup_is_untouched(group, true));
+        CHECK(cgroup_is_untouched(group, false));
         put("g/memory.max", "max\n");
         put("g/memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\noom_group_kill 0\n");
-        CHECK(!cgroup_is_pristine(fd, "g", true));
-        CHECK(!cgroup_is_pristine(fd, "none", false));
+        CHECK(!cgroup_is_untouched(group, true));
+        CHECK_INT(mkdir(test_path("g/inner"), 0700), 0);
+        CHECK(!cgroup_is_untouched(group, false));
+        CHECK(!cgroup_is_untouched(-1, false));
+        close(events);
+        close(group);
         close(fd);
 }
 

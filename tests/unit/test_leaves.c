@@ -24,18 +24,32 @@ static bool is_there(const char *leaf)
 }
 
 /* Leaves of this test alone; where there can be none it is skipped. */
-static struct leaves *open_leaves(void)
+static struct leaves *open_leaves_of(pid_t test)
 {
-        struct leaves *l;
+        struct leaves *l = NULL;
+        struct err e = {0};
         char name[32];
 
-        snprintf(name, sizeof(name), "test-%d", getpid());
-        l = leaves_open(test_dir_fd(), name, NULL);
-        if (!l) {
+        snprintf(name, sizeof(name), "test-%d", test);
+        if (leaves_open(test_dir_fd(), name, NULL, &l, &e) == 1) {
                 print_message("# no cgroup2 hierarchy that may be written to: not tested\n");
                 skip();
         }
         return l;
+}
+
+static struct leaves *open_leaves(void)
+{
+        return open_leaves_of(getpid());
+}
+
+/* For a start that does not come. */
+static bool claimed(struct leaves *l, int64_t id)
+{
+        bool has = leaves_claim(l, id) >= 0;
+
+        leaves_cloned(l, id);
+        return has;
 }
 
 /* Starts one that sleeps in a leaf of its own. */
@@ -47,7 +61,7 @@ static struct start_result start_in(struct rig *r, struct leaves *l, int64_t id)
         r->cgroup = leaves_claim(l, id);
         CHECK(r->cgroup >= 0);
         MUST(start(r, START_SPAWN, &spec, -1, &e));
-        close(r->cgroup);
+        leaves_cloned(l, id);
         journal_release(r->journal, r->slot);
         return r->result;
 }
@@ -154,10 +168,93 @@ TEST(the_leaves_of_a_daemon_that_died_are_its_successors_and_those_whose_process
         rig_end(&r);
 }
 
+static void die_with_leaves(void)
+{
+        struct leaves *l = open_leaves();
+
+        if (!claimed(l, 1))
+                _exit(1);
+        leaves_ended(l, 1, false);
+        _exit(!claimed(l, 2) || !is_there("1") || is_there("2") || !claimed(l, 3));
+}
+
+TEST(a_leaf_that_was_used_again_is_its_last_processs_after_a_crash)
+{
+        pid_t pid = fork();
+        struct leaves *l;
+        int status;
+
+        if (pid == 0)
+                die_with_leaves();
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        l = open_leaves_of(pid);
+        CHECK(is_there("1") && is_there("2"));
+        leaves_sweep(l, is_second, NULL);
+        CHECK(is_there("1") && !is_there("2"));
+        leaves_close(l);
+        unlink(test_path("leaves"));
+        l = open_leaves_of(pid); /* and without their tags all are nobody's */
+        CHECK(!is_there("1"));
+        leaves_close(l);
+}
+
+TEST(a_leaf_in_which_its_process_has_made_groups_is_not_used_again)
+{
+        char path[PATH_MAX];
+        struct leaves *l = open_leaves();
+
+        CHECK(claimed(l, 1));
+        snprintf(path, sizeof(path), "%s/1/inner", place());
+        CHECK_INT(mkdir(path, 0755), 0);
+        leaves_ended(l, 1, false);
+        CHECK(!is_there("1"));
+        leaves_close(l);
+}
+
+static int files_open(void)
+{
+        int n = 0;
+
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+TEST(the_leaves_that_were_used_last_stay_open_as_far_as_files_suffice)
+{
+        const struct rlimit few = {.rlim_cur = 160, .rlim_max = 160}; /* ten leaves */
+        pid_t pid = fork();
+        int status, before;
+        struct leaves *l;
+
+        if (pid == 0) {
+                setrlimit(RLIMIT_NOFILE, &few);
+                l = open_leaves();
+                before = files_open();
+                for (int64_t id = 1; id <= 30; id++)
+                        CHECK(claimed(l, id));
+                CHECK_INT(files_open(), before + 20);
+                for (int64_t id = 1; id <= 30; id++)
+                        leaves_ended(l, id, false);
+                CHECK_INT(files_open(), before + 20);
+                for (int64_t id = 31; id <= 60; id++)
+                        CHECK(claimed(l, id) && !is_there("31"));
+                for (int64_t id = 31; id <= 60; id++)
+                        leaves_ended(l, id, true);
+                CHECK_INT(files_open(), before);
+                leaves_close(l);
+                _exit(0);
+        }
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+}
+
 TEST(leaves_stay_where_survivors_are)
 {
         struct start_result a;
         struct leaves *dead = open_leaves(), *l;
+        struct err e = {0};
         char old[PATH_MAX];
         struct rig r;
 
@@ -165,8 +262,7 @@ TEST(leaves_stay_where_survivors_are)
         a = start_in(&r, dead, 1);
         leaves_close(dead);
         snprintf(old, sizeof(old), "%s", place());
-        l = leaves_open(test_dir_fd(), "test-elsewhere", NULL); /* it would be another place */
-        assert_non_null(l);
+        MUST(leaves_open(test_dir_fd(), "test-elsewhere", NULL, &l, &e)); /* it would be another place */
         CHECK_STR(place(), old);
         CHECK(leaves_populated(l, 1));
         CHECK(leaves_signal(l, 1, SIGKILL, 0));
@@ -181,19 +277,15 @@ TEST(a_leaf_that_somebody_removed_is_not_used_again_and_without_their_place_ther
 {
         char path[PATH_MAX];
         struct leaves *l = open_leaves();
-        int fd = leaves_claim(l, 1);
 
-        CHECK(fd >= 0);
-        close(fd);
+        CHECK(claimed(l, 1));
         leaves_ended(l, 1, false);
         CHECK(is_there("1")); /* idle */
         snprintf(path, sizeof(path), "%s/1", place());
         CHECK_INT(rmdir(path), 0);
-        fd = leaves_claim(l, 2);
-        CHECK(fd >= 0 && is_there("2") && !is_there("1"));
-        close(fd);
+        CHECK(claimed(l, 2) && is_there("1") && !is_there("2")); /* anew */
         leaves_ended(l, 2, true);
-        CHECK(!is_there("2"));
+        CHECK(!is_there("1"));
         CHECK_INT(rmdir(place()), 0);
         CHECK_INT(leaves_claim(l, 3), -1);
         CHECK_INT(leaves_claim(l, 4), -1);
@@ -202,8 +294,26 @@ TEST(a_leaf_that_somebody_removed_is_not_used_again_and_without_their_place_ther
 
 TEST(where_their_directory_cannot_be_made_there_are_no_leaves)
 {
-        CHECK_NULL(leaves_open(test_dir_fd(), "no/such", NULL));
-        CHECK_NULL(leaves_open(-1, "test-none", NULL));
+        struct leaves *l = NULL;
+        struct err e = {0};
+
+        CHECK_INT(leaves_open(test_dir_fd(), "no/such", NULL, &l, &e), 1);
+        CHECK_INT(leaves_open(-1, "test-none", NULL, &l, &e), 1);
+        CHECK_NULL(l);
+}
+
+TEST(what_lies_in_the_place_of_their_tags_is_refused)
+{
+        struct leaves *l = open_leaves();
+        struct err e = {0};
+
+        leaves_close(l);
+        unlink(test_path("leaves"));
+        CHECK_INT(symlink("elsewhere", test_path("leaves")), 0);
+        l = NULL;
+        CHECK_FAILS(leaves_open(test_dir_fd(), "test-planted", NULL, &l, &e), ERR_INVALID);
+        CHECK_NULL(l);
+        CHECK_INT(access(place(), F_OK), -1);
 }
 
 static void move_to(const char *group)
