@@ -84,6 +84,7 @@ struct rig {
         struct forkserver *forkserver;
         struct forkserver_peer peer; /* the last that was born */
         int born;
+        struct bootstrap_parent parent;
         struct starter starter;
         struct journal_slot *slot;
         struct start_result result;
@@ -116,7 +117,8 @@ static inline void rig_begin(struct rig *r)
         MUST(journal_open(test_dir_fd(), "spawn.journal", &r->journal, &e));
         journal_clear(r->journal);
         r->forkserver = forkserver_new("/proc/self/exe", r->journal, on_born, r);
-        MUST(starter_init(&r->starter, r->forkserver, r->journal, &e));
+        MUST(bootstrap_parent_init(&r->parent, &e));
+        MUST(starter_init(&r->starter, &r->parent, r->forkserver, r->journal, &e));
 }
 
 static inline void rig_end(struct rig *r)
@@ -128,6 +130,7 @@ static inline void rig_end(struct rig *r)
                 close(r->peer.pidfd);
         }
         starter_done(&r->starter);
+        bootstrap_parent_done(&r->parent);
         journal_close(r->journal);
         prctl(PR_SET_CHILD_SUBREAPER, 0);
         sigprocmask(SIG_SETMASK, &r->mask, NULL);

@@ -159,6 +159,17 @@ static int prepare_tcp(struct server *s, struct err *e)
         return 0;
 }
 
+/* None, when children have @limit anyway: because we have. */
+static struct rlimit unless_ours(int resource, struct rlimit limit)
+{
+        struct rlimit ours;
+
+        if (getrlimit(resource, &ours) == 0 && ours.rlim_cur == limit.rlim_cur &&
+            ours.rlim_max == limit.rlim_max)
+                return (struct rlimit){0};
+        return limit;
+}
+
 static int open_registry(struct server *s, struct err *e)
 {
         const struct config *c = s->config;
@@ -167,8 +178,8 @@ static int open_registry(struct server *s, struct err *e)
                                      .socket_path = c->socket_path,
                                      .url = *s->url ? s->url : NULL,
                                      .exe = "/proc/self/exe",
-                                     .nofile = s->nofile,
-                                     .core = s->core,
+                                     .nofile = unless_ours(RLIMIT_NOFILE, s->nofile),
+                                     .core = unless_ours(RLIMIT_CORE, s->core),
                                      .oom_score_adj = s->oom_score_adj,
                                      .leaves = true,
                                      .init_fd = s->init_fd < 0 ? -1 : fcntl(s->init_fd, F_DUPFD_CLOEXEC, 3),

@@ -183,6 +183,7 @@ struct registry {
         struct peer init, forkservers[FORKSERVERS_MAX];
 
         /* The starters'. */
+        struct bootstrap_parent parent; /* never changes */
         pthread_t starters[STARTERS];
         struct starter starter[STARTERS];
         int starters_n;

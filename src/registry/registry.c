@@ -32,6 +32,7 @@ static struct registry *allocate(const struct registry_config *config)
                 return NULL;
         r->config = *config;
         r->epfd = r->wakefd = r->ended_fd = -1;
+        r->parent.null[0] = r->parent.null[1] = -1;
         r->sleeping_until = INT64_MAX;
         list_init(&r->all);
         list_init(&r->reap);
@@ -100,7 +101,9 @@ static int open_all(struct registry *r, struct err *e)
         struct boot *boot = &r->boot;
 
         boot->pid_ns = procfs_pid_ns();
-        if (procfs_boot_id(boot->boot_id, sizeof(boot->boot_id), e) < 0 ||
+        /* Early: a child copies what has lower numbers. */
+        if (bootstrap_parent_init(&r->parent, e) < 0 ||
+            procfs_boot_id(boot->boot_id, sizeof(boot->boot_id), e) < 0 ||
             account_resolve(NULL, NULL, &r->account, e) < 0 || open_events(r, e) < 0 ||
             open_files(r, boot, e) < 0 || registry_tokens_load(r, e) < 0)
                 return -1;
@@ -163,6 +166,7 @@ void registry_shut(struct registry *r)
         closep(&r->epfd);
         closep(&r->wakefd);
         closep(&r->ended_fd);
+        bootstrap_parent_done(&r->parent);
         token_table_done(&r->tokens);
         pthread_mutex_destroy(&r->lock);
         pthread_mutex_destroy(&r->queue_lock);

@@ -200,7 +200,7 @@ int starters_begin(struct registry *r, struct err *e)
 
                 if (!arg)
                         return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
-                if (starter_init(&r->starter[i], r->forkserver, r->journal, e) < 0) {
+                if (starter_init(&r->starter[i], &r->parent, r->forkserver, r->journal, e) < 0) {
                         free(arg);
                         return -1;
                 }

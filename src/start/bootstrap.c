@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/killpoint.h"
 
 enum { KERNEL_SIGNALS = 64, KERNEL_SIGSET_BYTES = 8, LOG_MODE = 0600 };
@@ -52,7 +53,11 @@ static void check(const struct bootstrap *b, enum bootstrap_stage stage, long rc
  * stdin is not even copied. */
 static void own_files(const struct bootstrap *b)
 {
-        int given[] = {b->stdin_fd, b->out_fd, b->err_fd}, last = STDERR_FILENO;
+        const struct launch *l = b->launch;
+        const int *null = b->parent->null;
+        int given[] = {b->stdin_fd < 0 ? null[0] : b->stdin_fd, l->out == OUTPUT_LOG ? b->out_fd : null[1],
+                       l->err == OUTPUT_NULL ? null[1] : b->err_fd},
+            last = STDERR_FILENO;
 
         for (int i = 0; i < 3; i++)
                 last = given[i] > last ? given[i] : last;
@@ -60,11 +65,11 @@ static void own_files(const struct bootstrap *b)
         for (int i = 0; i < 3; i++)
                 if (given[i] > STDERR_FILENO)
                         check(b, STAGE_STDIN + i, syscall(SYS_dup3, given[i], i, 0));
-        if (last > STDERR_FILENO)
-                check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
+        /* Not all of the daemon's are close-on-exec for certain: a library may have opened one that is not. */
+        check(b, STAGE_FILES, syscall(SYS_close_range, 3, ~0U, 0));
 }
 
-uint64_t bootstrap_ignored(void)
+static uint64_t ignored_signals(void)
 {
         uint64_t set = 0;
 
@@ -83,7 +88,7 @@ static void reset_dispositions(const struct bootstrap *b)
 {
         struct kernel_sigaction default_action = {.handler = SIG_DFL};
 
-        for (uint64_t left = b->ignored; left; left &= left - 1)
+        for (uint64_t left = b->parent->ignored; left; left &= left - 1)
                 check(b, STAGE_SIGNALS,
                       syscall(SYS_rt_sigaction, __builtin_ctzll(left) + 1, &default_action, NULL,
                               KERNEL_SIGSET_BYTES));
@@ -126,11 +131,6 @@ static void become(const struct bootstrap *b, enum bootstrap_stage stage, long o
         check(b, stage, syscall(SYS_close, opened));
 }
 
-static void open_null(const struct bootstrap *b, enum bootstrap_stage stage, int fd, int flags)
-{
-        become(b, stage, syscall(SYS_openat, AT_FDCWD, "/dev/null", flags, 0), fd);
-}
-
 /* @path below the state directory, and no link on the way; a FIFO that was put there is not waited for. */
 static long open_log_file(const struct bootstrap *b, enum bootstrap_stage stage, const char *path)
 {
@@ -171,21 +171,15 @@ static void open_log(const struct bootstrap *b, enum bootstrap_stage stage, int 
         become(b, stage, opened, fd);
 }
 
-static void open_stdio(const struct bootstrap *b)
+static void open_logs(const struct bootstrap *b)
 {
         const struct launch *l = b->launch;
 
-        if (b->stdin_fd < 0)
-                open_null(b, STAGE_STDIN, STDIN_FILENO, O_RDONLY);
-        if (l->out != OUTPUT_LOG)
-                open_null(b, STAGE_STDOUT, STDOUT_FILENO, O_WRONLY);
-        else if (!b->out_fd)
+        if (l->out == OUTPUT_LOG && !b->out_fd)
                 open_log(b, STAGE_STDOUT, STDOUT_FILENO, l->out_path.text);
         if (l->err == OUTPUT_STDOUT)
                 check(b, STAGE_STDERR, syscall(SYS_dup3, STDOUT_FILENO, STDERR_FILENO, 0));
-        else if (l->err != OUTPUT_LOG)
-                open_null(b, STAGE_STDERR, STDERR_FILENO, O_WRONLY);
-        else if (!b->err_fd)
+        else if (l->err == OUTPUT_LOG && !b->err_fd)
                 open_log(b, STAGE_STDERR, STDERR_FILENO, l->err_path.text);
 }
 
@@ -230,7 +224,10 @@ static void drop_capabilities(const struct bootstrap *b)
 {
         struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+        bool keeps = b->launch->uid == 0 || (!b->parent->has_capabilities && !b->launch->has_ids);
 
+        if (keeps && !b->parent->passes_capabilities)
+                return;
         check(b, STAGE_CAPABILITIES, syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
         check(b, STAGE_CAPABILITIES, syscall(SYS_capget, &head, sets));
         for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
@@ -261,6 +258,38 @@ static void __attribute__((noreturn)) exec_first(const struct bootstrap *b)
         fail(b, STAGE_EXEC);
 }
 
+static int know_capabilities(struct bootstrap_parent *p)
+{
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &head, sets) < 0)
+                return -1;
+        for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+                p->has_capabilities = p->has_capabilities || sets[i].effective || sets[i].permitted;
+                p->passes_capabilities = p->passes_capabilities || sets[i].inheritable;
+        }
+        return 0;
+}
+
+int bootstrap_parent_init(struct bootstrap_parent *p, struct err *e)
+{
+        *p = (struct bootstrap_parent){.null = {-1, -1}, .ignored = ignored_signals()};
+        for (int i = 0; i < 2; i++) {
+                p->null[i] = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+                if (p->null[i] < 0)
+                        return err_set(e, errno == EMFILE || errno == ENFILE ? ERR_TRY_AGAIN : ERR_INTERNAL,
+                                       errno, "opening /dev/null");
+        }
+        return know_capabilities(p) < 0 ? err_set(e, ERR_INTERNAL, errno, "reading our capabilities") : 0;
+}
+
+void bootstrap_parent_done(struct bootstrap_parent *p)
+{
+        closep(&p->null[0]);
+        closep(&p->null[1]);
+}
+
 void bootstrap_run(void *arg)
 {
         const struct bootstrap *b = arg;
@@ -274,7 +303,7 @@ void bootstrap_run(void *arg)
         restore_oom_score(b);
         if (!b->launch->limits_last)
                 apply_limits(b);
-        open_stdio(b);
+        open_logs(b);
         KILLPOINT("child.stdio_opened");
         drop_bounding_set(b); /* which takes a capability that only root has */
         become_user(b);

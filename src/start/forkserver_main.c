@@ -39,7 +39,7 @@ struct server {
         struct journal_slot *slots;
         struct privileged *privileged; /* NULL: it is as good as the daemon */
         int daemon;                    /* a pidfd, if privileged; else -1 */
-        uint64_t ignored;              /* bootstrap_ignored() */
+        struct bootstrap_parent parent;
 };
 
 /* What is asked for, as far as it can be used: the files in their order, and a copy of the launch that nobody can
@@ -83,7 +83,7 @@ static bool is_whole(int fd, size_t size)
 static pid_t fork_child(const struct server *s, const struct forkserver_request *req, const int *fds,
                         int *pidfd, struct err *e)
 {
-        struct bootstrap b = {.slot = &s->slots[req->slot], .ignored = s->ignored};
+        struct bootstrap b = {.slot = &s->slots[req->slot], .parent = &s->parent};
         struct launch *l = take_request(req, fds, &b, e);
         pid_t pid = -1;
 
@@ -198,11 +198,12 @@ static int begin(struct server *s, int argc, char **argv)
         struct rlimit core; /* each launch says which its child has */
         struct err e = {0};
 
-        *s = (struct server){.daemon = -1, .ignored = bootstrap_ignored()};
+        *s = (struct server){.daemon = -1};
         secret_process(&core);
         block_signals();
         prctl(PR_SET_NAME, FORKSERVER_NAME);
-        if (argc > 1 && begin_privileged(s, argc, argv, &e) < 0) {
+        if (bootstrap_parent_init(&s->parent, &e) < 0 ||
+            (argc > 1 && begin_privileged(s, argc, argv, &e) < 0)) {
                 log_error("forkserver.failed", "error=%s", log_quote(e.msg));
                 return -1;
         }

@@ -12,14 +12,15 @@
 
 enum { STACK_BYTES = 64 * 1024 };
 
-int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e)
+int starter_init(struct starter *s, const struct bootstrap_parent *parent, struct forkserver *fs,
+                 struct journal *j, struct err *e)
 {
         void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
                            -1, 0);
 
         if (stack == MAP_FAILED)
                 return err_set(e, ERR_INTERNAL, errno, "allocating a stack for children");
-        *s = (struct starter){.stack = stack, .forkserver = fs, .journal = j, .ignored = bootstrap_ignored()};
+        *s = (struct starter){.stack = stack, .forkserver = fs, .journal = j, .parent = parent};
         return 0;
 }
 
@@ -70,7 +71,7 @@ static int start_by_clone(const struct starter *s, uint64_t flags, struct launch
                               .cgroup_fd = files.cgroup,
                               .out_fd = files.out,
                               .err_fd = files.err,
-                              .ignored = s->ignored};
+                              .parent = s->parent};
         int pidfd = -1;
         pid_t pid;
 

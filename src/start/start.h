@@ -25,10 +25,10 @@
 struct forkserver;
 
 struct starter {
-        void *stack;                   /* the child's, while it shares our memory */
-        struct forkserver *forkserver; /* borrowed */
-        struct journal *journal;       /* borrowed */
-        uint64_t ignored;              /* bootstrap_ignored() */
+        void *stack;                           /* the child's, while it shares our memory */
+        struct forkserver *forkserver;         /* borrowed */
+        struct journal *journal;               /* borrowed */
+        const struct bootstrap_parent *parent; /* borrowed */
 };
 
 /* A child that exists: running, ended already, or stuck before exec with @stage and @errnum saying why (it
@@ -48,7 +48,8 @@ struct start_files {
         int out, err; /* > 2, its logs, opened for the privileged forkserver; 0: by their paths */
 };
 
-int starter_init(struct starter *s, struct forkserver *fs, struct journal *j, struct err *e);
+int starter_init(struct starter *s, const struct bootstrap_parent *parent, struct forkserver *fs,
+                 struct journal *j, struct err *e);
 void starter_done(struct starter *s);
 
 /** Start @l (relocated here) as @slot->id by @method. A group that the kernel does not let it into is ignored.

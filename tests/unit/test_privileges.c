@@ -174,6 +174,8 @@ static int told_under(int call, enum bootstrap_stage stage)
                 struct err e = {0};
                 struct rig r;
 
+                if (call == SYS_capset) /* else there is nothing to drop */
+                        raise_ambient(CAP_KILL);
                 rig_begin(&r);
                 if (forbid(call) < 0)
                         _exit(100);
@@ -190,10 +192,12 @@ static int told_under(int call, enum bootstrap_stage stage)
 
 TEST(privileges_that_cannot_be_dropped_are_a_start_that_fails_and_says_where)
 {
-        CHECK_INT(told_under(SYS_capset, STAGE_CAPABILITIES), START_METHOD_COUNT);
         CHECK_INT(told_under(SYS_prctl, STAGE_NO_NEW_PRIVS), START_METHOD_COUNT);
         CHECK_STR(bootstrap_stage_name(STAGE_CAPABILITIES), "capabilities");
         CHECK_STR(bootstrap_stage_name(STAGE_NO_NEW_PRIVS), "no_new_privs");
+        if (geteuid() != 0)
+                skip();
+        CHECK_INT(told_under(SYS_capset, STAGE_CAPABILITIES), START_METHOD_COUNT);
 }
 
 int main(int argc, char **argv)
