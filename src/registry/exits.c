@@ -308,18 +308,23 @@ void exit_never_was(struct child *c, const struct err *why)
         record(c, end);
 }
 
-/* It died before it had become its program? The kernel remembers, of a zombie too. */
-static bool never_ran(const struct child *c)
+/* It died before it had become its program? The kernel remembers, of a zombie too. Its starter knows why one has ended
+ * itself before that, and does not come here; but not of one that was killed. */
+static bool never_ran(const struct child *c, int code)
 {
         struct procfs_stat st;
 
-        return c->unexeced && procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
+        return (c->unexeced || code != CLD_EXITED) && procfs_stat_patiently(c->rec.pid, &st) == 0 &&
+               st.never_execed;
 }
 
 void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru)
 {
-        if (never_ran(c))
-                exit_failed(c, (enum bootstrap_stage)c->unexeced->stage, c->unexeced->errnum);
+        const struct journal_slot *slot = c->unexeced;
+
+        if (never_ran(c, code))
+                exit_failed(c, slot ? (enum bootstrap_stage)slot->stage : STAGE_NONE,
+                            slot ? slot->errnum : 0);
         else
                 exit_from_wait(c, code, status, ru);
 }

@@ -5,12 +5,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/killpoint.h"
 #include "base/log.h"
-#include "base/procfs.h"
 #include "base/sys.h"
 #include "registry/internal.h"
 #include "start/deliver.h"
@@ -174,11 +172,11 @@ void child_arm_timeout(struct child *c, int64_t ran_us)
 
 /* Under the lock: the child and what the clone told about it. */
 static void take_result(struct registry *r, struct child *c, struct start_op *op,
-                        const struct start_result *res, const struct procfs_stat *st)
+                        const struct start_result *res)
 {
         c->pidfd = res->pidfd;
         c->rec.pid = res->pid;
-        c->rec.start_ticks = st->start_ticks;
+        c->rec.start_ticks = res->start_ticks;
         c->slot = TAKE_PTR(op->slot);
         if (res->forkserver) {
                 c->peer = PEER_FORKSERVER + res->forkserver;
@@ -224,18 +222,6 @@ static void start_lost(struct child *c)
         exit_lost(c, "its parent and creche-init were killed while it was being started");
 }
 
-/* What has become of the child @pid, for which nobody waits in vfork any more: it runs its program, or it is on its
- * way to being a zombie and never will. The kernel ends the wait a moment before it clears the flag that tells. */
-static struct procfs_stat look_at(pid_t pid)
-{
-        const struct timespec nap = {.tv_nsec = 50 * 1000};
-        struct procfs_stat st = {0};
-
-        while (procfs_stat_patiently(pid, &st) == 0 && st.never_execed && st.state != 'Z' && st.state != 'X')
-                nanosleep(&nap, NULL);
-        return st;
-}
-
 /* Under the lock: what was sent to all while this one had no pidfd yet, or its parent's death. */
 static void catch_up(struct registry *r, struct child *c)
 {
@@ -248,13 +234,12 @@ void start_op_started(struct start_op *op, const struct start_result *res)
 {
         struct registry *r = op->registry;
         CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
-        struct procfs_stat st = look_at(res->pid);
-        /* Nobody waits for it in vfork any more: it runs its program, or it never will. */
-        bool runs = res->stage == STAGE_NONE && !st.never_execed;
+        /* Or it was killed before it had become its program, which is seen when it is a zombie. */
+        bool runs = res->stage == STAGE_NONE;
         struct list done = LIST_INIT(done);
 
         pthread_mutex_lock(&r->lock);
-        take_result(r, c, op, res, &st);
+        take_result(r, c, op, res);
         if (runs) {
                 c->rec.started_us = clock_after_us(c->rec.created_us);
                 c->rec.state = PROCESS_STARTED;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/sys.h"
 #include "start/forkserver.h"
@@ -88,8 +89,8 @@ static int start_by_clone(const struct starter *s, uint64_t flags, struct launch
         return 0;
 }
 
-int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
-                  struct start_files files, struct start_result *r, struct err *e)
+static int start_by(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
+                    struct start_files files, struct start_result *r, struct err *e)
 {
         switch (method) {
         case START_SPAWN: return start_by_clone(s, CLONE_VM | CLONE_FILES, l, slot, files, r, e);
@@ -98,4 +99,15 @@ int starter_start(struct starter *s, enum start_method method, struct launch *l,
         case START_METHOD_COUNT: break;
         }
         return err_set(e, ERR_INTERNAL, 0, "no such start method");
+}
+
+int starter_start(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
+                  struct start_files files, struct start_result *r, struct err *e)
+{
+        int64_t before_us = clock_boot_us();
+
+        if (start_by(s, method, l, slot, files, r, e) < 0)
+                return -1;
+        r->start_ticks = ticks_of(&s->ticks, r->pid, before_us, clock_boot_us());
+        return 0;
 }

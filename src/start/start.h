@@ -21,6 +21,7 @@
 #include "start/bootstrap.h"
 #include "start/journal.h"
 #include "start/launch.h"
+#include "start/ticks.h"
 
 struct forkserver;
 
@@ -29,14 +30,16 @@ struct starter {
         struct forkserver *forkserver;         /* borrowed */
         struct journal *journal;               /* borrowed */
         const struct bootstrap_parent *parent; /* borrowed */
+        struct ticks ticks;
 };
 
 /* A child that exists: running, ended already, or stuck before exec with @stage and @errnum saying why (it
  * is a zombie then, or about to be one). */
 struct start_result {
         pid_t pid;
-        int pidfd;           /* the caller's; -1: somebody outside has reaped it already */
-        uint32_t forkserver; /* 0: our own child; else the generation of the forkserver that is its parent */
+        uint64_t start_ticks; /* of ticks_of() */
+        int pidfd;            /* the caller's; -1: somebody outside has reaped it already */
+        uint32_t forkserver;  /* 0: our own child; else the generation of the forkserver that is its parent */
         enum bootstrap_stage stage;
         int errnum;
 };

@@ -2,7 +2,12 @@
 /* tests/seam/test_order.c: what comes before what, and what is left when a system call fails. */
 #include "rig.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/procfs.h"
 
@@ -454,6 +459,49 @@ TEST(an_exit_status_that_somebody_else_took_is_lost_and_not_made_up)
                              "AND exit_detail IS NOT NULL"),
                   1);
         rig_end(&r);
+}
+
+/* From here on, who calls umask() is killed, as children do before they become their programs. */
+static int forbid_umask(void)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_umask, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+                       ? -1
+                       : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+TEST(a_child_that_is_killed_before_it_has_become_its_program_has_failed_to_start)
+{
+        pid_t pid = fork(); /* a filter stays */
+        int status;
+
+        if (pid == 0) {
+                struct rig r;
+                int64_t id;
+
+                if (forbid_umask() < 0)
+                        _exit(1);
+                rig_begin(&r);
+                id = rig_start(&r, "exit 0");
+                rig_join(&r, id);
+                CHECK_INT(
+                        rig_select("SELECT count(*) FROM process WHERE state = 'failed' AND exitcode IS NULL "
+                                   "AND "
+                                   "pid IS NULL AND start_ticks IS NULL AND exit_detail LIKE '%before it had "
+                                   "become its program%'"),
+                        1);
+                rig_end(&r);
+                _exit(0);
+        }
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
 }
 
 TEST(a_look_at_a_zombie_that_fails_for_a_while_loses_nothing)
