@@ -4,8 +4,8 @@
  *
  * A function that can fail takes a struct err as its last parameter, returns -1 and sets it. err_set()
  * raises, err_wrap() says where. The kinds are few and closed; the table in err.c maps each to an HTTP
- * status, to the stable code of a problem document, to a hint what to do next and to the exit status of `creche`. A message is one line: control
- * characters, which can only come from what it quotes, become '?'.
+ * status, to the stable code of a problem document, to a hint what to do next and to the exit status of
+ * `creche`. A message is one line: control characters, which can only come from what it quotes, become '?'.
  *
  * Threads: a struct err belongs to one thread at a time.
  */

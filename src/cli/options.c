@@ -2,13 +2,13 @@
 #include "cli/options.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/strbuf.h"
 #include "cli/command.h"
 #include "cli/text.h"
@@ -160,17 +160,6 @@ static int refuse_missing(const struct grammar *g, int opt, const char *word, st
         return s ? fail_hint(f, "it is %s: %s", s->value, s->help) : -1;
 }
 
-static bool is_declared(const struct args *a, const char *name)
-{
-        const struct option_group *group;
-
-        for (size_t i = 0; (group = command_group(a->command, i)); i++)
-                for (const struct option_spec *s = group->options; s->name; s++)
-                        if (!strcmp(s->name, name))
-                                return true;
-        return false;
-}
-
 static int check_operands(const struct args *a, struct fail *f)
 {
         const struct command *command = a->command;
@@ -180,7 +169,7 @@ static int check_operands(const struct args *a, struct fail *f)
         if (a->operands_n > command->max)
                 fail_usage(f, "'%s' is too much for 'creche %s'", a->operands[command->max], command->name);
         /* A named target is a program by itself. */
-        else if (a->operands_n < command->min && !(is_declared(a, "target") && args_has(a, "target")))
+        else if (a->operands_n < command->min && !(args_takes(a, "target") && args_has(a, "target")))
                 fail_usage(f, "'creche %s' needs %s", command->name, command->arguments);
         else
                 return 0;
@@ -257,14 +246,11 @@ int args_number(const struct args *a, const char *name, long long min, long long
                 struct fail *f)
 {
         const char *text = args_get(a, name);
-        char *end;
-        long long v;
+        int64_t v;
 
         if (!text)
                 return 0;
-        errno = 0;
-        v = strtoll(text, &end, 10);
-        if (end == text || *end || errno || v < min || v > max) {
+        if (number_parse(text, min, max, &v) < 0) {
                 fail_usage(f, "--%s: '%s' is no number from %lld to %lld", name, text, min, max);
                 return fail_hint(f, "creche help %s", a->command->name);
         }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/signals.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/number.h"
 
 void signals_name(int signo, char out[SIGNAL_NAME_MAX])
 {
@@ -21,21 +21,19 @@ void signals_name(int signo, char out[SIGNAL_NAME_MAX])
 int signals_parse(const char *text, char out[SIGNAL_NAME_MAX], struct fail *f)
 {
         const char *bare = strncasecmp(text, "SIG", 3) ? text : text + 3;
-        char *end;
-        long v = strtol(text, &end, 10);
+        int64_t v;
 
         for (int s = 1; s < NSIG; s++)
                 if (sigabbrev_np(s) && !strcasecmp(sigabbrev_np(s), bare)) {
                         signals_name(s, out);
                         return 0;
                 }
-        if (isdigit((unsigned char)*text) && !*end && v > 0 &&
-            (sigabbrev_np((int)v) || (v >= SIGRTMIN && v <= SIGRTMAX))) {
+        if (number_parse(text, 1, SIGRTMAX, &v) == 0 && (sigabbrev_np((int)v) || v >= SIGRTMIN)) {
                 signals_name((int)v, out);
                 return 0;
         }
-        if (!strncasecmp(bare, "RTMIN+", 6) && isdigit((unsigned char)bare[6]) && strlen(bare) < 9) {
-                snprintf(out, SIGNAL_NAME_MAX, "SIG%.8s", bare);
+        if (!strncasecmp(bare, "RTMIN+", 6) && number_parse(bare + 6, 0, SIGRTMAX - SIGRTMIN, &v) == 0) {
+                signals_name(SIGRTMIN + (int)v, out);
                 return 0;
         }
         fail_usage(f, "'%s' is no signal", text);

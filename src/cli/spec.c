@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/spec.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/number.h"
 #include "cli/command.h"
 #include "cli/signals.h"
 #include "cli/text.h"
@@ -224,10 +224,9 @@ static int add_path(const struct option_spec *s, const char *path, struct strbuf
 
 static int add_number(const struct option_spec *s, const char *text, struct strbuf *b, struct fail *f)
 {
-        char *end;
-        long v = strtol(text, &end, 10);
+        int64_t v;
 
-        if (end == text || *end)
+        if (number_parse(text, INT64_MIN, INT64_MAX, &v) < 0)
                 return refuse_value(s, text, f);
         strbuf_int(b, v);
         return 0;

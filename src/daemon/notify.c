@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/number.h"
 
 enum { LINES_MAX = 1024 };
 
@@ -24,14 +25,9 @@ enum { LINES_MAX = 1024 };
 /* All of @text as a number > 0; 0: it is none. */
 static int64_t positive(const char *text)
 {
-        char *end;
-        long long v;
+        int64_t v;
 
-        if (!text || *text < '0' || *text > '9')
-                return 0;
-        errno = 0;
-        v = strtoll(text, &end, 10);
-        return *end || errno ? 0 : v;
+        return text && number_parse(text, 1, INT64_MAX, &v) == 0 ? v : 0;
 }
 
 static int parse_address(const char *name, struct notify *n)

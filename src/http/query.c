@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/strbuf.h"
 
 static int hex(char c)
@@ -134,17 +135,10 @@ const char *query_get(const struct query *q, const char *name)
 int query_int(const struct query *q, const char *name, int64_t min, int64_t max, int64_t *out, struct err *e)
 {
         const char *s = query_get(q, name);
-        char *end;
-        long long v;
 
-        if (!s)
-                return 0;
-        errno = 0;
-        v = strtoll(s, &end, 10);
-        if (!isdigit((unsigned char)s[*s == '-']) || *end || errno || v < min || v > max)
+        if (s && number_parse(s, min, max, out) < 0)
                 return err_set(e, ERR_INVALID_QUERY, 0, "'%s' must be an integer from %lld to %lld", name,
                                (long long)min, (long long)max);
-        *out = v;
         return 0;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 #define BIT(s) (1U << (s))
 
 /* The transition table: a state, its name, and where it may go. */
@@ -110,28 +112,16 @@ const char *signal_name(int signo)
         return name;
 }
 
-static int parse_number(const char *s, int lo, int hi)
-{
-        char *end;
-        long v;
-
-        if (!isdigit((unsigned char)*s))
-                return -1;
-        v = strtol(s, &end, 10);
-        return *end || v < lo || v > hi ? -1 : (int)v;
-}
-
 int signal_parse(const char *name)
 {
+        int64_t n;
+
         if (isdigit((unsigned char)*name))
-                return parse_number(name, 1, SIGRTMAX);
+                return number_parse(name, 1, SIGRTMAX, &n) < 0 ? -1 : (int)n;
         if (!strncmp(name, "SIG", 3))
                 name += 3;
-        if (!strncmp(name, "RTMIN+", 6)) {
-                int n = parse_number(name + 6, 0, SIGRTMAX - SIGRTMIN);
-
-                return n < 0 ? -1 : SIGRTMIN + n;
-        }
+        if (!strncmp(name, "RTMIN+", 6))
+                return number_parse(name + 6, 0, SIGRTMAX - SIGRTMIN, &n) < 0 ? -1 : SIGRTMIN + (int)n;
         /* Has two names; libc tells the other one, SIGPOLL. */
         if (!strcmp(name, "IO"))
                 return SIGIO;

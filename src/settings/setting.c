@@ -2,7 +2,6 @@
 #include "settings/setting.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 
 /* The shortest time that is a limit, not a mistake. */
 #define LEAST_US 10000
@@ -109,15 +109,7 @@ static int word_number(const char *words, const char *text)
 
 static int read_number(const struct setting *s, const char *text, int64_t *out)
 {
-        char *end;
-        long long v;
-
-        errno = 0;
-        v = strtoll(text, &end, 10);
-        if (!isdigit((unsigned char)*text) || *end || errno || v < s->min || v > s->max)
-                return -1;
-        *out = v;
-        return 0;
+        return number_parse(text, s->min, s->max, out);
 }
 
 static int read_time(const struct setting *s, const char *text, int64_t *out)

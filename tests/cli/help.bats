@@ -101,6 +101,17 @@ completes() { creche __complete "$@" | cut -f1; }
   done
 }
 
+@test "a number is its digits: no space, no plus, no more than 64 bits" {
+  local number
+
+  for number in ' 5' +5 '5 ' 0x5 99999999999999999999; do
+    creche_status ps --limit "$number"
+    assert_equal "$STATUS $(head -1 <<<"$ERR")" "2 creche: --limit: '$number' is no number from 1 to 2147483647"
+    creche_status run --nice "$number" true
+    assert_equal "$STATUS $(head -1 <<<"$ERR")" "2 creche: --nice: '$number' is no N"
+  done
+}
+
 @test "every error ends in the next step" {
   local command
 

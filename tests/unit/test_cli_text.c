@@ -148,6 +148,9 @@ TEST(signals_are_read_by_name_and_number)
         CHECK_STR(signal_of("0"), "none");
         CHECK_STR(signal_of("65"), "none");
         CHECK_STR(signal_of("9x"), "none");
+        CHECK_STR(signal_of("+9"), "none");
+        CHECK_STR(signal_of("RTMIN+9x"), "none");
+        CHECK_STR(signal_of("RTMIN+31"), "none");
         CHECK_STR(signal_of("TERMINATE"), "none");
         CHECK_STR(signal_of(""), "none");
 }
