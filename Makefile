@@ -420,7 +420,7 @@ $(BUILD)/tests/bench/constant: tests/bench/constant.c tests/bench/bench.h
 $(BUILD)/tests/bench/load: tests/bench/load.c tests/bench/http.c tests/bench/http.h tests/bench/bench.h
 
 # Every call of a sys_NAME() of base/sys.h goes to __wrap_sys_NAME() of tests/seam instead.
-WRAP_ALL = -Wl,--wrap=pthread_create $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
+WRAP_ALL = -Wl,--wrap=pthread_create -Wl,--wrap=pthread_cond_signal $(shell awk '/^[a-z]/ && !/^static/ && match($$0, /sys_[a-z0-9_]+[()]/) \
 	{ print "-Wl,--wrap=" substr($$0, RSTART, RLENGTH - 1) }' src/base/sys.h)
 
 $(call programs,$(SEAM_SRC)): WRAP = $(WRAP_ALL)

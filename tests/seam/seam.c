@@ -71,7 +71,8 @@ static const char *const all_names[] = {"read",
                                         "clone3",
                                         "wal_write",
                                         "commit",
-                                        "pthread_create"};
+                                        "pthread_create",
+                                        "pthread_cond_signal"};
 
 static void append(const char *name)
 {
@@ -262,6 +263,21 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, thread_
         if (errnum)
                 return errnum;
         result = __real_pthread_create(thread, attr, run, arg);
+        seam_leave(&call, result);
+        return result;
+}
+
+int __real_pthread_cond_signal(pthread_cond_t *wake);
+int __wrap_pthread_cond_signal(pthread_cond_t *wake);
+int __wrap_pthread_cond_signal(pthread_cond_t *wake)
+{
+        struct seam_call call = {.name = "pthread_cond_signal", .fd = -1};
+        int errnum = seam_enter(&call);
+        int result;
+
+        if (errnum)
+                return errnum;
+        result = __real_pthread_cond_signal(wake);
         seam_leave(&call, result);
         return result;
 }

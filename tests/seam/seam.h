@@ -4,7 +4,8 @@
  * and syncs of SQLite (a VFS around its own). A test makes any of them fail, counts them, looks at their order,
  * or steps in between.
  *
- * A call has the name of its function without sys_ (pthread_create() is among them), but for
+ * A call has the name of its function without sys_ (pthread_create() and pthread_cond_signal() are among them), but
+ * for
  *     waitid_look   waitid() that leaves the zombie (WNOWAIT)
  *     waitid_reap   waitid() that takes it away
  *     wal_write     SQLite writes to its write-ahead log
