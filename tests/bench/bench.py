@@ -25,6 +25,7 @@ import time
 
 from measure import HEADLINE, Figure, line, run, stat_of
 from past import fill
+from peers import has_supervisord
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../crash"))
@@ -222,15 +223,26 @@ def start_batch(b):
 
 
 def peers(b):
-    """64 at a time, ours asked for by 64 clients."""
-    figures = [(Figure(f"peer_{method}", f"start_join_64, against CPython's multiprocessing, {method}", "per s"), method)
-               for method in ("fork", "forkserver")]
+    """From the start to the exit seen: one at a time, by one client on both sides; and 64 at a time, by 64 clients of ours."""
+    def peer(*args):
+        return run(os.path.join(HERE, "peers.py"), args[0], b.options.seconds, *args[1:])["per_s"]
+
+    loop = "start() and join() of CPython's multiprocessing"
+    rows = [(f"peer_{method}_1", f"one client, start to exit seen, against {loop} ({method}) in a loop", 1, (method, 1))
+            for method in ("fork", "forkserver")]
+    rows += [("peer_supervisord_1", "one client, start to exit seen, against supervisord's XML-RPC, startProcess() and the "
+              "state until it is EXITED", 1, ("supervisord", b.nothing))]
+    rows += [(f"peer_{method}", f"64 clients, start to exit seen, against 64 times {loop} ({method}) at once", 64, (method, 64))
+             for method in ("fork", "forkserver")]
+    figures = [(Figure(name, what, "per s"), clients, args) for name, what, clients, args in rows]
     with b.serve() as server:
         for _ in b.rounds():
-            for figure, method in figures:
-                figure.round(lambda: b.start_join(server, 64)["per_s"],
-                             lambda m=method: run(os.path.join(HERE, "peers.py"), m, b.options.seconds)["per_s"])
-    return [figure for figure, _ in figures]
+            for figure, clients, args in figures:
+                if args[0] == "supervisord" and not has_supervisord():
+                    figure.absent = "supervisord is not installed (Debian has it in the package supervisor)"
+                    continue
+                figure.round(lambda n=clients: b.start_join(server, n)["per_s"], lambda a=args: peer(*a))
+    return [figure for figure, _, _ in figures]
 
 
 # ------------------------------------------------------------------------------------------------ reads
@@ -471,9 +483,10 @@ def main():
             print(f"{name:20} {what}: " + ", ".join(f"{n}: {per_s:,.0f} per s" for n, per_s in points), flush=True)
     with tempfile.TemporaryDirectory(prefix="bench.", dir=options.directory) as directory:
         sync_us = statistics.median(Bench(options).sync_us(directory) for _ in range(3))
-    missed = [r["name"] for r in results if not r["met"]]
+    missed = [r["name"] for r in results if not r["met"] and not r["absent"]]
+    absent = [r["name"] for r in results if r["absent"]]
     print(f"\nfdatasync of 4 KiB: {sync_us:.0f} us (p50); {len(results)} figures, {len(missed)} missed"
-          f"{': ' + ' '.join(missed) if missed else ''}")
+          f"{': ' + ' '.join(missed) if missed else ''}" + (f"; NOT MEASURED: {' '.join(absent)}" if absent else ""))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             json.dump({"fdatasync_us": sync_us, "processors": os.cpu_count(), "figures": results, "scaling": series}, f, indent=1)

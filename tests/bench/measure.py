@@ -93,6 +93,7 @@ class Figure:
         self.name, self.what, self.unit, self.most = name, what, unit, kind == "at_most"
         self.values, self.yardsticks, self.others = [], [], []
         self.disturbed = 0
+        self.absent = None  # why there is nothing to measure
 
     def round(self, ours, yardstick=None):
         """Both in turn; again when others had the machine, and the last time however it was."""
@@ -111,16 +112,21 @@ class Figure:
         self.others.append(others)
 
     def result(self):
+        if self.absent:
+            return {"name": self.name, "what": self.what, "unit": self.unit, "value": None, "yardstick": None, "ratio": None,
+                    "goal": self.goal, "at_most": self.most, "met": False, "absent": self.absent}
         ratios = [v / y for v, y in zip(self.values, self.yardsticks)]
         judged = statistics.median(ratios or self.values)
         return {"name": self.name, "what": self.what, "unit": self.unit, "value": spread(self.values),
                 "yardstick": spread(self.yardsticks) if ratios else None, "ratio": spread(ratios) if ratios else None,
                 "goal": self.goal, "at_most": self.most, "met": judged <= self.goal if self.most else judged >= self.goal,
-                "rounds": len(self.values), "repeated": self.disturbed, "others": max(self.others)}
+                "absent": None, "rounds": len(self.values), "repeated": self.disturbed, "others": max(self.others)}
 
 
 def line(r):
     """One line of the report."""
+    if r["absent"]:
+        return f"{r['name']:20} NOT MEASURED: {r['absent']}"
     ratio = r["ratio"] or r["value"]
     text = f"{r['name']:20} {r['value']['median']:11,.1f} {r['unit']:10}"
     text += f"{r['yardstick']['median']:11,.1f}" if r["yardstick"] else " " * 11

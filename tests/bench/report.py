@@ -22,11 +22,14 @@ def number(n):
 
 
 def row(r):
+    goal = f"{'at most' if r['at_most'] else 'at least'} {r['goal']:g}"
+    if r["absent"]:
+        return f"| {r['what']} | | | | {goal} | **not measured**: {r['absent']} |"
     judged = r["ratio"] or r["value"]
     against = f"{number(r['yardstick']['median'])}" if r["yardstick"] else ""
     return (f"| {r['what']} | {number(r['value']['median'])} {r['unit']} | {against} "
             f"| {number(judged['median'])} ({number(judged['min'])} to {number(judged['max'])}) "
-            f"| {'at most' if r['at_most'] else 'at least'} {r['goal']:g} | {'met' if r['met'] else '**missed**'} |")
+            f"| {goal} | {'met' if r['met'] else '**missed**'} |")
 
 
 def table(results):

@@ -16,9 +16,21 @@ bench() { # OPTION...
   cat "$BATS_TEST_TMPDIR/out"
   jq -e --slurpfile goals "${BATS_TEST_FILENAME%/*}/goals.json" \
     '.fdatasync_us > 0 and ([.figures[].name] | sort) == ($goals[0] | keys)' "$BATS_TEST_TMPDIR/json"
-  jq -e '.figures | map(select((.name | test("^(idle|logs_cpu|memory)") | not) and .value.median <= 0)) == []' \
+  jq -e '.figures | map(select(.absent == null and (.name | test("^(idle|logs_cpu|memory)") | not) and .value.median <= 0)) == []' \
     "$BATS_TEST_TMPDIR/json"
+  jq -e '[.figures[] | select(.absent).name] - ["peer_supervisord_1"] == []' "$BATS_TEST_TMPDIR/json"
   jq -e '.figures | map(select(.yardstick and (.ratio.min <= 0 or .ratio.min > .ratio.max))) == []' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a peer that is not installed is said not to be, and its goal is not met" {
+  mkdir "$BATS_TEST_TMPDIR/bin"
+  ln -s "$(python3 -c 'import sys; print(sys.executable)')" "$BATS_TEST_TMPDIR/bin/python3"
+  PATH=$BATS_TEST_TMPDIR/bin bench --smoke peer
+  grep -x 'peer_supervisord_1   NOT MEASURED: supervisord is not installed .*' "$BATS_TEST_TMPDIR/out"
+  [[ $(tail -n 1 "$BATS_TEST_TMPDIR/out") == *'; NOT MEASURED: peer_supervisord_1' ]]
+  jq -e '.figures[] | select(.name == "peer_supervisord_1") | .met == false and .value == null' "$BATS_TEST_TMPDIR/json"
+  "${BATS_TEST_FILENAME%/*}/report.py" "$BATS_TEST_TMPDIR/json" >"$BATS_TEST_TMPDIR/table"
+  grep -E '^\| one client, .* supervisord.* \*\*not measured\*\*: ' "$BATS_TEST_TMPDIR/table"
 }
 
 @test "the report has a row for each figure, and the plot a point for each count" {
