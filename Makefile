@@ -215,6 +215,8 @@ bench: ## how fast it is, as ratios to yardsticks: BENCH='start_join_64 --rounds
 	@.ci/deps check
 	@$(MAKE) --no-print-directory $(JOBS) all tests
 	@tests/bench/bench.py --build '$(BUILD)' --json '$(BUILD)/bench.json' $(BENCH)
+	@echo
+	@tests/bench/report.py '$(BUILD)/bench.json' $(if $(BENCH),,--svg '$(BUILD)/bench.svg')
 
 mutants: ## plant harm into copies of the source and see the tests notice
 	@.ci/deps check

@@ -180,35 +180,35 @@ def start_join_256(b):
 
 def live_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("live_10k", f"start_join_64 beside {n} living children, against none", "per s")
+    figure = Figure("live_10k", f"64 clients start and join beside {n:,} living children, against none", "per s")
     with b.serve() as empty, b.serve(living=n) as full:
         return b.against(figure, full, empty)
 
 
 def parked_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("parked_10k", f"start_join_64 beside {n} parked joins, against none", "per s")
+    figure = Figure("parked_10k", f"64 clients start and join beside {n:,} parked joins, against none", "per s")
     with b.serve() as empty, b.serve() as full, b.parked(full, n):
         return b.against(figure, full, empty)
 
 
 def history_10m(b):
     n = b.count(10000000, 10000)
-    figure = Figure("history_10m", f"start_join_64 with {n} processes in the database, against none", "per s")
+    figure = Figure("history_10m", f"64 clients start and join with {n:,} processes in the database, against none", "per s")
     with b.serve() as empty, b.serve(past=n) as full:
         return b.against(figure, full, empty)
 
 
 def rss_1g(b):
     n = b.count(1 << 30, 1 << 24)
-    figure = Figure("rss_1g", f"start_join_64 with {n >> 20} MiB touched in creched, against none", "per s")
+    figure = Figure("rss_1g", f"64 clients start and join with {n >> 20} MiB touched in creched, against none", "per s")
     with b.serve() as small, b.shimmed("touched", BENCH_TOUCH=str(n)) as large:
         return b.against(figure, large, small)
 
 
 def full_vs_normal(b):
     """What the promise costs that nothing is lost when the power fails."""
-    figure = Figure("full_vs_normal", "start_join_64 with synchronous=FULL, against NORMAL", "per s")
+    figure = Figure("full_vs_normal", "64 clients start and join with synchronous=FULL, against NORMAL", "per s")
     with b.serve() as full, b.shimmed("synchronous NORMAL", BENCH_NORMAL="1") as normal:
         return b.against(figure, full, normal)
 
@@ -264,7 +264,7 @@ def reads(b):
 
 def active_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("active_10k", f"GET of {n} active children, p50, against H", "us")
+    figure = Figure("active_10k", f"GET of {n:,} active children, p50, against H", "us")
     with b.serve(living=n) as server:
         target = "/v1/active_children"
         with b.constant(b.get(server.socket, target, 1)["bytes"]) as h:
@@ -283,7 +283,7 @@ def fanout(b):
     """From the exit of a child to the answer of the last of those who join it."""
     figures = []
     for name, n in (("fanout_1k", b.count(1000, 50)), ("fanout_10k", b.count(10000, 100))):
-        figure = Figure(name, f"exit of a child to the last of {n} joiners' answers", "ms")
+        figure = Figure(name, f"exit of a child to the last of {n:,} joiners' answers", "ms")
         with b.serve() as server:
             for _ in b.rounds():
                 figure.round(lambda m=n, s=server: last_ms(b, s, m))
@@ -313,7 +313,7 @@ def kernel_bytes():
 
 def memory(b):
     n = b.count(10000, 200)
-    ours = Figure("memory", f"private bytes of creched for each of {n} living children", "B")
+    ours = Figure("memory", f"private bytes of creched for each of {n:,} living children", "B")
     kernel = Figure("memory_kernel", "memory of the kernel for each of them", "B")
     for _ in range(1 if b.options.smoke else 3):
         with b.serve() as server:
@@ -329,7 +329,7 @@ def memory(b):
 
 def restart_10k(b):
     n = b.count(10000, 100)
-    figure = Figure("restart_10k", f"SIGKILL of creched to the first answer, {n} living children", "ms")
+    figure = Figure("restart_10k", f"SIGKILL of creched to the first answer, {n:,} living children", "ms")
     with b.serve(living=n) as server:
         for _ in b.rounds():
             kill(wait_for(server.serving_pid, "creched serves"))
@@ -342,7 +342,7 @@ def restart_10k(b):
 
 def idle(b):
     n, seconds = b.count(10000, 100), b.count(60, 2)
-    ticks = Figure("idle", f"processor ticks of creched in {seconds} s, {n} children asleep", "ticks")
+    ticks = Figure("idle", f"processor ticks of creched in {seconds} s, {n:,} children asleep", "ticks")
     wakes = Figure("idle_wakes", "times that one of its threads was scheduled meanwhile", "times")
 
     def switches(pid):

@@ -43,6 +43,8 @@ bench() { # OPTION...
   [[ $(sed -n '1p;$p' "$BATS_TEST_TMPDIR/page" | xargs) == 'before after' ]]
   run grep old "$BATS_TEST_TMPDIR/page"
   ((status == 1))
+  [[ $(grep -c '^!\[.*\](svg)$' "$BATS_TEST_TMPDIR/page") == 1 ]]
+  [[ $(grep -o 'start + join, per second\|(logarithmic)' "$BATS_TEST_TMPDIR/svg" | sort | uniq -c | xargs) == '4 (logarithmic) 4 start + join, per second' ]]
   python3 -c 'import sys, xml.dom.minidom as d; print(len(d.parse(sys.argv[1]).getElementsByTagName("circle")))' \
     "$BATS_TEST_TMPDIR/svg" >"$BATS_TEST_TMPDIR/circles"
   [[ $(<"$BATS_TEST_TMPDIR/circles") == "$(jq '[.scaling[].points | length] | add' "$BATS_TEST_TMPDIR/json")" ]]
