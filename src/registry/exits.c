@@ -43,12 +43,15 @@ static int64_t joined_at(const struct child *c)
 static int ended_run(struct store_job *job, struct db *db, struct err *e)
 {
         struct child *c = container_of(job, struct child, ended);
+        int rc;
 
         pthread_mutex_lock(&c->registry->lock);
         c->end->joined_us = joined_at(c);
         pthread_mutex_unlock(&c->registry->lock);
 
-        return record_ended(db, c->end, e) < 0 ? -1 : 0; /* 1: recorded before us, by the last daemon */
+        rc = record_ended(db, c->end, e);
+        c->ended_before = rc > 0; /* recorded before us, by the last daemon */
+        return rc < 0 ? -1 : 0;
 }
 
 static void on_retry(struct timer *timer, void *done)
@@ -126,7 +129,7 @@ static void log_end(const struct process *p)
         case EXIT_EXITED:
         case EXIT_SIGNALED:
                 log_debug("process.stopped", "id=%" PRId64 " pid=%d exitcode=%d", p->id, p->pid,
-                         p->exit.exitcode);
+                          p->exit.exitcode);
                 break;
         case EXIT_EXEC_FAILED:
         case EXIT_START_FAILED:

@@ -204,7 +204,7 @@ static void one_ready(struct waiter *w, struct child *c, struct list *done)
 
         if (w->joins && !c->rec.joined_us)
                 note_joined(t, c->rec.id);
-        else if (c->rec.state == PROCESS_STOPPED)
+        else if (c->rec.state == PROCESS_STOPPED && !c->ended_before)
                 w->seen = child_ref(c);
         if (!t->many) {
                 t->ended = true;

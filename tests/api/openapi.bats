@@ -12,7 +12,7 @@ EXAMPLES=$HERE/../../api/examples
 
 @test "the states of the document are those of the database" {
   assert_equal "$(sql "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'process'" | tr '\n' ' ' |
-    grep -oP "\bstate\s+IN\s*\(\K[^)]*" | head -n 1 | grep -oP "'\K\w+" | sort)" \
+    grep -oP "\bCHECK \(state = [^)]*" | head -n 1 | grep -oP "'\K\w+" | sort)" \
     "$(jq -r '.components.schemas.ProcessState.enum[]' "$DOC" | sort)"
 }
 

@@ -93,6 +93,17 @@ void wait_init(struct wait *w)
         w->done_n = 0;
 }
 
+bool is_done(struct wait *w)
+{
+        return w->done_n > 0;
+}
+
+int join_many(struct rig *r, const int64_t *ids, size_t n, bool any, int64_t timeout_us, struct wait *w)
+{
+        wait_init(w);
+        return registry_join_many(r->registry, &rig_operator, ids, n, any, timeout_us, &w->ticket);
+}
+
 void wait_sem(sem_t *s)
 {
         while (sem_wait(s) < 0)

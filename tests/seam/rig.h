@@ -46,6 +46,8 @@ void wait_init(struct wait *w);
 /** What a call that was given @w's ticket has returned, then how it went: ERR_NONE or the kind. */
 enum err_kind wait_for_ticket(struct wait *w, int rc);
 void wait_sem(sem_t *s);
+bool is_done(struct wait *w);
+int join_many(struct rig *r, const int64_t *ids, size_t n, bool any, int64_t timeout_us, struct wait *w);
 
 /** A request for sh -c @script; its stdin is a pipe: "read x" ends when rig_release() is called. */
 struct spec *rig_spec(const char *script);

@@ -2,11 +2,6 @@
 /* tests/seam/test_settle.c: what has happened by now is recorded before it is told. */
 #include "rig.h"
 
-static bool is_done(struct wait *w)
-{
-        return w->done_n > 0;
-}
-
 static void post(const struct seam_call *call, void *arg)
 {
         (void)call;

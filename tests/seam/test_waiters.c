@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/seam/test_waiters.c: joins of one, of any, of all; waits for what has not begun; giving up. */
+/* tests/seam/test_waiters.c: joins; waits for what has not begun; giving up. */
 #include "http/codec.h"
 #include "rig.h"
-
-static bool is_done(struct wait *w)
-{
-        return w->done_n > 0;
-}
 
 static int join(struct rig *r, int64_t id, int64_t timeout_us, struct wait *w)
 {
         wait_init(w);
         return registry_join(r->registry, &rig_operator, id, timeout_us, &w->ticket);
-}
-
-static int join_many(struct rig *r, const int64_t *ids, size_t n, bool any, int64_t timeout_us,
-                     struct wait *w)
-{
-        wait_init(w);
-        return registry_join_many(r->registry, &rig_operator, ids, n, any, timeout_us, &w->ticket);
-}
-
-/* "10" for a ticket whose first id is ready and whose second is not. */
-static const char *ready(const struct wait *w, size_t n)
-{
-        static char text[32];
-
-        for (size_t i = 0; i < n; i++)
-                text[i] = w->ticket.ready[i] ? '1' : '0';
-        text[n] = '\0';
-        return text;
 }
 
 TEST(a_join_ends_with_the_process_and_again_at_once)
@@ -178,7 +155,7 @@ TEST(what_was_joined_while_its_end_was_written_is_shown_as_its_row_says_it)
         CHECK_INT(join(&r, id, -1, &w), 1);
         rig_gate_open(&gate);
         CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
-        check_shown(&r, &w, id, false);
+        check_shown(&r, &w, id, true);
         rig_end(&r);
 }
 
@@ -203,110 +180,6 @@ TEST(only_a_parent_joins_and_only_what_was_started)
         CHECK_STR(w.ticket.err.msg, "can only join a started process");
         CHECK_INT(join(&r, 99, -1, &w), -1);
         CHECK_INT(w.ticket.err.kind, ERR_NOT_FOUND);
-        rig_end(&r);
-}
-
-TEST(a_join_of_any_ends_with_the_first)
-{
-        struct rig r;
-        struct wait w;
-        int64_t ids[3];
-
-        rig_begin(&r);
-        for (int i = 0; i < 3; i++)
-                ids[i] = rig_start(&r, "read x");
-        CHECK_INT(join_many(&r, ids, 3, true, -1, &w), 1);
-        rig_release(&r, ids[1]);
-        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
-        CHECK_STR(ready(&w, 3), "010");
-        ticket_done(&w.ticket);
-        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 3, true, -1, &w)), ERR_NONE); /* at once */
-        CHECK_STR(ready(&w, 3), "010");
-        ticket_done(&w.ticket);
-        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NOT NULL"), 1);
-        rig_end(&r);
-}
-
-TEST(a_join_of_all_ends_with_the_last)
-{
-        struct rig r;
-        struct wait w;
-        int64_t ids[3];
-
-        rig_begin(&r);
-        for (int i = 0; i < 3; i++)
-                ids[i] = rig_start(&r, "read x");
-        CHECK_INT(join_many(&r, ids, 3, false, -1, &w), 1);
-        rig_release(&r, ids[2]);
-        rig_join(&r, ids[2]);
-        rig_release(&r, ids[0]);
-        rig_join(&r, ids[0]);
-        CHECK(!is_done(&w));
-        rig_release(&r, ids[1]);
-        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
-        CHECK_STR(ready(&w, 3), "111");
-        ticket_done(&w.ticket);
-        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE joined_at IS NOT NULL"), 3);
-        rig_end(&r);
-}
-
-TEST(a_join_of_many_that_times_out_tells_who_has_ended)
-{
-        struct rig r;
-        struct wait w;
-        int64_t ids[2];
-
-        rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
-        rig_release(&r, ids[0]);
-        rig_join(&r, ids[0]);
-        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 2, false, 1000, &w)), ERR_NONE);
-        CHECK_STR(ready(&w, 2), "10");
-        ticket_done(&w.ticket);
-        CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 2, false, 0, &w)), ERR_NONE);
-        CHECK_STR(ready(&w, 2), "10");
-        ticket_done(&w.ticket);
-        rig_end(&r);
-}
-
-TEST(the_same_process_may_be_named_twice_in_a_join)
-{
-        struct rig r;
-        struct wait any, all;
-        int64_t ids[4];
-
-        rig_begin(&r);
-        ids[0] = ids[1] = ids[3] = rig_start(&r, "read x");
-        ids[2] = rig_start(&r, "read x");
-        CHECK_INT(join_many(&r, ids, 4, true, -1, &any), 1);
-        CHECK_INT(join_many(&r, ids, 4, false, -1, &all), 1);
-        rig_release(&r, ids[0]);
-        CHECK_INT(wait_for_ticket(&any, 1), ERR_NONE);
-        rig_release(&r, ids[2]);
-        CHECK_INT(wait_for_ticket(&all, 1), ERR_NONE);
-        CHECK_STR(ready(&all, 4), "1111");
-        ticket_done(&any.ticket);
-        ticket_done(&all.ticket);
-        rig_end(&r);
-}
-
-TEST(a_join_of_many_with_one_that_cannot_be_waited_for_is_refused_whole)
-{
-        struct rig r;
-        struct wait w;
-        int64_t ids[2];
-
-        rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = 99;
-        CHECK_INT(join_many(&r, ids, 2, true, -1, &w), -1);
-        CHECK_INT(w.ticket.err.kind, ERR_NOT_FOUND);
-        ticket_done(&w.ticket);
-        ids[1] = rig_create(&r, "true");
-        CHECK_INT(join_many(&r, ids, 2, true, -1, &w), -1);
-        CHECK_INT(w.ticket.err.kind, ERR_NOT_STARTED);
-        ticket_done(&w.ticket);
         rig_end(&r);
 }
 
@@ -524,25 +397,6 @@ TEST(a_wait_that_was_cancelled_is_never_done_and_one_that_was_not_is_done_once)
                 }
         }
         CHECK(cancelled > 0);
-        rig_end(&r);
-}
-
-TEST(a_join_of_many_can_be_cancelled)
-{
-        struct rig r;
-        struct wait w;
-        int64_t ids[2];
-
-        rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
-        CHECK_INT(join_many(&r, ids, 2, true, 60000000, &w), 1);
-        CHECK(registry_cancel(r.registry, &w.ticket));
-        CHECK(!registry_cancel(r.registry, &w.ticket));
-        ticket_done(&w.ticket);
-        rig_release(&r, ids[0]);
-        rig_join(&r, ids[0]);
-        CHECK(!is_done(&w));
         rig_end(&r);
 }
 
