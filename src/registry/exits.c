@@ -188,6 +188,20 @@ static void ended_done(struct store_job *job, const struct err *e)
         table_left(r);
 }
 
+/* Under the lock. Whom nobody waits for may be waited for very soon, as who starts a process and joins it does: his join
+ * then has a part in the commit of the end, and none of its own. */
+static bool is_awaited(const struct child *c)
+{
+        return !list_empty(&c->waiters) || settle_is_awaited(c->registry) ||
+               __atomic_load_n(&c->registry->stopping, __ATOMIC_ACQUIRE);
+}
+
+void child_is_awaited(struct child *c)
+{
+        if (c->end)
+                store_hurry(c->registry->store);
+}
+
 /* Without the lock. The reference of the job is released in exits_reap(). */
 static void record(struct child *c, struct process *end)
 {
@@ -199,13 +213,13 @@ static void record(struct child *c, struct process *end)
                 end->log_bytes[STREAM_STDOUT] = logs_size(r->config.logs, c->rec.id, STREAM_STDOUT);
         if (end->err == OUTPUT_LOG)
                 end->log_bytes[STREAM_STDERR] = logs_size(r->config.logs, c->rec.id, STREAM_STDERR);
+        child_ref(c);
         pthread_mutex_lock(&r->lock);
         end->requested_by = c->rec.requested_by;
         c->end = end;
+        c->ended = (struct store_job){.run = ended_run, .done = ended_done, .patient = !is_awaited(c)};
+        store_submit(r->store, &c->ended); /* under the lock: see child_is_awaited() */
         pthread_mutex_unlock(&r->lock);
-        child_ref(c);
-        c->ended = (struct store_job){.run = ended_run, .done = ended_done};
-        store_submit(r->store, &c->ended);
 }
 
 /* A copy of the record to write the end into. */

@@ -234,6 +234,8 @@ void ticket_complete(struct ticket *t, struct list *done);
 /* settle.c */
 /* Under the lock. */
 void settle_seen(struct registry *r, struct child *c);
+/** Under the lock: somebody waits for what has been seen. */
+bool settle_is_awaited(const struct registry *r);
 void settle_recorded(struct registry *r, struct child *c, struct list *done);
 /* Under the lock, by the reaper: before it looks for what there is to see, and when it has seen all of that.
  * True: somebody waits for this. */
@@ -306,6 +308,8 @@ void child_arm_timeout(struct child *c, int64_t ran_us);
 /* exits.c */
 /* Under the lock: from now on @c is dead. False: that was known. */
 bool exit_seen(struct child *c);
+/** Under the lock: somebody begins to wait for its end, which may be on its way to the disk without haste. */
+void child_is_awaited(struct child *c);
 /* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);

@@ -48,6 +48,12 @@ void settle_drained(struct registry *r, struct list *done)
         settle_advance(r, done);
 }
 
+bool settle_is_awaited(const struct registry *r)
+{
+        return !list_empty(&r->settlers_new) || !list_empty(&r->settlers_heard) ||
+               !list_empty(&r->settlers[0]) || !list_empty(&r->settlers[1]);
+}
+
 /* Nothing to see and nothing seen that is not recorded. The kernel is asked first: an event leaves the epoll
  * only after it was counted. */
 static bool is_settled(struct registry *r)
@@ -67,6 +73,7 @@ int registry_settle(struct registry *r, struct ticket *t)
                 ticket_attach(r, t, SETTLE_MAX_US);
                 list_append(&r->settlers_new, &t->link);
                 reaper_wake(r);
+                store_hurry(r->store);
                 rc = 1;
         }
         pthread_mutex_unlock(&r->lock);

@@ -264,6 +264,11 @@ void store_submit_all(struct store *s, struct list *jobs)
         writer_submit_all(s->writer, jobs);
 }
 
+void store_hurry(struct store *s)
+{
+        writer_hurry(s->writer);
+}
+
 int store_backup(struct store *s, const atomic_bool *stop, struct err *e)
 {
         return backup_take(s, &s->files, stop, e);

@@ -81,6 +81,9 @@ void store_submit(struct store *s, struct store_job *job);
  * were before them. @jobs is empty then. */
 void store_submit_all(struct store *s, struct list *jobs);
 
+/** Somebody waits after all for what was submitted patiently. */
+void store_hurry(struct store *s);
+
 /** Take a consistent snapshot of the database as it is now, while the writer goes on. Blocks for as long as that
  * takes; not from two threads at once. Returns a file that has no name any more, open for reading, or -1: ERR_FULL
  * (too little room, or the disk became full meanwhile), ERR_STOPPING once *@stop is true, ERR_UNAVAILABLE. */

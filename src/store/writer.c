@@ -525,6 +525,18 @@ void writer_submit_all(struct writer *w, struct list *jobs)
         pthread_cond_signal(&w->wake);
 }
 
+void writer_hurry(struct writer *w)
+{
+        bool wake;
+
+        pthread_mutex_lock(&w->lock);
+        wake = !w->hurry && !list_empty(&w->queue);
+        w->hurry = w->hurry || wake;
+        pthread_mutex_unlock(&w->lock);
+        if (wake)
+                pthread_cond_signal(&w->wake);
+}
+
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg)
 {
         pthread_mutex_lock(&w->watch_lock);

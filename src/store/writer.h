@@ -19,6 +19,8 @@ int writer_start(struct db *db, const struct files *files, const struct store_co
 void writer_submit(struct writer *w, struct store_job *job);
 /** See store_submit_all(). */
 void writer_submit_all(struct writer *w, struct list *jobs);
+/** See store_hurry(). */
+void writer_hurry(struct writer *w);
 /** See store_watch(). */
 void writer_watch(struct writer *w, void (*watcher)(void *), void *arg);
 /** See store_stats(). */
