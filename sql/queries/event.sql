@@ -3,14 +3,9 @@
 -- of the commits, so whoever has read up to an id has missed none before it.
 
 -- name: event_insert
--- The process has entered a state. What the event says of it is what its row says.
+-- Of values: with INSERT ... SELECT, and with any more rows than one, SQLite first copies each page that it changes.
 INSERT INTO event (at, process, type, name, lineage, exitcode, exit_reason)
-SELECT :at, id, :type, name, lineage, exitcode, exit_reason FROM process WHERE id = :process;
-
--- name: event_insert_deleted
--- It has no row any more.
-INSERT INTO event (at, process, type, name, lineage, exitcode, exit_reason)
-VALUES (:at, :process, 'deleted', :name, :lineage, :exitcode, :exit_reason);
+VALUES (:at, :process, :type, :name, :lineage, :exitcode, :exit_reason);
 
 -- name: event_range
 -- The oldest that is there (0: none), and the newest ever given.

@@ -110,8 +110,9 @@ UPDATE process
 UPDATE process SET state = 'closed', request = NULL
  WHERE id = :id AND (state = 'initial' OR state = 'stopped' OR state = 'failed' OR state = 'lost');
 
--- name: process_state
-SELECT state, joined_at IS NOT NULL FROM process WHERE id = :id;
+-- name: process_told
+-- What an event says of it, and whether it was joined.
+SELECT name, lineage, exitcode, exit_reason, joined_at IS NOT NULL, state FROM process WHERE id = :id;
 
 -- name: process_delete
 DELETE FROM process WHERE id = :id AND state NOT IN ('starting', 'started')

@@ -9,37 +9,51 @@
 
 enum { FINGERPRINT_BYTES = 32 };
 
-/* A state was entered: count it and tell it. */
-static int publish_at(struct db *db, int64_t id, const char *type, int64_t at_us, struct err *e)
+/* What an event says of a process, in the order of the columns of process_told and of the rows that are deleted. */
+enum { TOLD_NAME, TOLD_LINEAGE, TOLD_EXITCODE, TOLD_EXIT_REASON, TOLD_JOINED, TOLD_STATE };
+
+static sqlite3_stmt *event_of(struct db *db, int64_t id, const char *type, int64_t at_us, const char *name,
+                              const char *lineage)
 {
         sqlite3_stmt *s = db_stmt(db, SQL_EVENT_INSERT);
 
         db_bind_int(s, ":at", at_us);
         db_bind_int(s, ":process", id);
         db_bind_text(s, ":type", type);
+        db_bind_text(s, ":name", name);
+        db_bind_text(s, ":lineage", lineage);
         db->events++;
+        return s;
+}
+
+static const char *text_of(sqlite3_stmt *row, int column)
+{
+        return (const char *)sqlite3_column_text(row, column);
+}
+
+/* Tell that @type has happened to a process: to that of @row, which stands at what it says of it. */
+static int publish(struct db *db, int64_t id, const char *type, int64_t at_us, sqlite3_stmt *row,
+                   struct err *e)
+{
+        sqlite3_stmt *s = event_of(db, id, type, at_us, text_of(row, TOLD_NAME), text_of(row, TOLD_LINEAGE));
+
+        if (sqlite3_column_type(row, TOLD_EXITCODE) != SQLITE_NULL)
+                db_bind_int(s, ":exitcode", sqlite3_column_int64(row, TOLD_EXITCODE));
+        db_bind_text(s, ":exit_reason", text_of(row, TOLD_EXIT_REASON));
         return db_run(db, s, e) < 0 ? -1 : 0;
 }
 
-static int publish(struct db *db, int64_t id, const char *type, struct err *e)
+/* The row of @id as it is now, to be reset. NULL with @e set. */
+static sqlite3_stmt *look_up(struct db *db, int64_t id, struct err *e)
 {
-        return publish_at(db, id, type, clock_now_us(), e);
-}
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_TOLD);
+        int rc;
 
-/* Tell that a row was deleted, which @row, a step of the deletion, gives back. */
-static int publish_deleted(struct db *db, int64_t id, sqlite3_stmt *row, struct err *e)
-{
-        sqlite3_stmt *s = db_stmt(db, SQL_EVENT_INSERT_DELETED);
-
-        db_bind_int(s, ":at", clock_now_us());
-        db_bind_int(s, ":process", id);
-        db_bind_text(s, ":name", (const char *)sqlite3_column_text(row, 0));
-        db_bind_text(s, ":lineage", (const char *)sqlite3_column_text(row, 1));
-        if (sqlite3_column_type(row, 2) != SQLITE_NULL)
-                db_bind_int(s, ":exitcode", sqlite3_column_int64(row, 2));
-        db_bind_text(s, ":exit_reason", (const char *)sqlite3_column_text(row, 3));
-        db->events++;
-        return db_run(db, s, e) < 0 ? -1 : 0;
+        db_bind_int(s, ":id", id);
+        rc = db_step(db, s, e);
+        if (rc == 0)
+                err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
+        return rc > 0 ? s : NULL;
 }
 
 /* Joined ones are counted while they have ended and are not closed. */
@@ -59,21 +73,37 @@ static int delete_row(struct db *db, enum sql_query query, int64_t id, enum proc
         rc = db_step(db, s, e);
         if (rc <= 0)
                 return rc < 0 ? -1 : 1;
-        rc = publish_deleted(db, id, s, e);
-        count_joined(db, was, sqlite3_column_int(s, 4), -1);
+        rc = publish(db, id, "deleted", clock_now_us(), s, e);
+        count_joined(db, was, sqlite3_column_int(s, TOLD_JOINED), -1);
         sqlite3_reset(s);
         db->tally[was]--;
         return rc;
 }
 
-static int entered(struct db *db, int64_t id, enum process_state from, enum process_state to, struct err *e)
+static int count_entered(struct db *db, enum process_state from, enum process_state to, struct err *e)
 {
         if (!process_state_may(from, to))
                 return err_set(e, ERR_INTERNAL, 0, "no process goes from %s to %s", process_state_name(from),
                                process_state_name(to));
         db->tally[from]--;
         db->tally[to]++;
-        return publish(db, id, process_state_name(to), e);
+        return 0;
+}
+
+/* A state was entered: count it and tell it. */
+static int entered(struct db *db, int64_t id, enum process_state from, enum process_state to, struct err *e)
+{
+        sqlite3_stmt *row;
+        int rc;
+
+        if (count_entered(db, from, to, e) < 0)
+                return -1;
+        row = look_up(db, id, e);
+        if (!row)
+                return -1;
+        rc = publish(db, id, process_state_name(to), clock_now_us(), row, e);
+        sqlite3_reset(row);
+        return rc;
 }
 
 /* What an update of one row did: 0, 1 when it matched none, -1. */
@@ -84,18 +114,13 @@ static int outcome(int changes)
 
 static int state_of(struct db *db, int64_t id, enum process_state *state, bool *joined, struct err *e)
 {
-        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_STATE);
-        int rc;
+        sqlite3_stmt *row = look_up(db, id, e);
 
-        db_bind_int(s, ":id", id);
-        rc = db_step(db, s, e);
-        if (rc < 0)
+        if (!row)
                 return -1;
-        if (rc == 0)
-                return err_set(e, ERR_NOT_FOUND, 0, "there is no process %" PRId64, id);
-        *state = (enum process_state)process_state_parse((const char *)sqlite3_column_text(s, 0));
-        *joined = sqlite3_column_int(s, 1);
-        sqlite3_reset(s);
+        *state = (enum process_state)process_state_parse(text_of(row, TOLD_STATE));
+        *joined = sqlite3_column_int(row, TOLD_JOINED);
+        sqlite3_reset(row);
         return 0;
 }
 
@@ -159,7 +184,8 @@ int record_insert(struct db *db, const struct process *p, const struct record_ex
         if (db_run(db, s, e) < 0)
                 return -1;
         db->tally[p->state]++;
-        return publish(db, p->id, process_state_name(p->state), e);
+        s = event_of(db, p->id, process_state_name(p->state), clock_now_us(), p->name, p->lineage);
+        return db_run(db, s, e) < 0 ? -1 : 0;
 }
 
 /* The row that @s stands at, of a process under the same key, was asked for as @x is. */
@@ -255,11 +281,16 @@ static void bind_usage(sqlite3_stmt *s, const struct usage *u)
         db_bind_int(s, ":nivcsw", u->nivcsw);
 }
 
-static void bind_exit(sqlite3_stmt *s, const struct process_exit *x)
+static void bind_reason(sqlite3_stmt *s, const struct process_exit *x)
 {
         if (x->reason == EXIT_EXITED || x->reason == EXIT_SIGNALED)
                 db_bind_int(s, ":exitcode", x->exitcode);
         db_bind_text(s, ":exit_reason", exit_reason_name(x->reason));
+}
+
+static void bind_exit(sqlite3_stmt *s, const struct process_exit *x)
+{
+        bind_reason(s, x);
         db_bind_text(s, ":exit_errno", x->errnum ? err_errno_name(x->errnum) : NULL);
         db_bind_text(s, ":exit_stage", x->stage);
         db_bind_text(s, ":exit_detail", x->detail);
@@ -268,19 +299,10 @@ static void bind_exit(sqlite3_stmt *s, const struct process_exit *x)
                 db_bind_int(s, ":oom", x->oom);
 }
 
-int record_ended(struct db *db, const struct process *p, struct err *e)
+static int update_ended(struct db *db, const struct process *p, struct err *e)
 {
-        enum process_state was;
-        sqlite3_stmt *s;
-        bool joined;
-        int rc;
+        sqlite3_stmt *s = db_stmt(db, SQL_PROCESS_ENDED);
 
-        if (state_of(db, p->id, &was, &joined, e) < 0)
-                return e->kind == ERR_NOT_FOUND ? 1 : -1;
-        if (was == PROCESS_STARTING && p->started_us &&
-            publish_at(db, p->id, process_state_name(PROCESS_STARTED), p->started_us, e) < 0)
-                return -1;
-        s = db_stmt(db, SQL_PROCESS_ENDED);
         bind_run(s, p);
         db_bind_text(s, ":state", process_state_name(p->state));
         db_bind_int(s, ":stopped_at", p->stopped_us);
@@ -291,11 +313,41 @@ int record_ended(struct db *db, const struct process *p, struct err *e)
                 bind_usage(s, &p->usage);
         db_bind_int(s, ":stdout_bytes", p->log_bytes[STREAM_STDOUT]);
         db_bind_int(s, ":stderr_bytes", p->log_bytes[STREAM_STDERR]);
-        rc = outcome(db_run(db, s, e));
+        return outcome(db_run(db, s, e));
+}
+
+/* @row: as it was before. */
+static int record_end(struct db *db, const struct process *p, sqlite3_stmt *row, struct err *e)
+{
+        enum process_state was = (enum process_state)process_state_parse(text_of(row, TOLD_STATE));
+        sqlite3_stmt *s;
+        int rc;
+
+        if (was == PROCESS_STARTING && p->started_us &&
+            publish(db, p->id, process_state_name(PROCESS_STARTED), p->started_us, row, e) < 0)
+                return -1;
+        rc = update_ended(db, p, e);
         if (rc)
                 return rc;
         count_joined(db, p->state, p->joined_us, 1);
-        return entered(db, p->id, was, p->state, e);
+        if (count_entered(db, was, p->state, e) < 0)
+                return -1;
+        s = event_of(db, p->id, process_state_name(p->state), clock_now_us(), text_of(row, TOLD_NAME),
+                     text_of(row, TOLD_LINEAGE));
+        bind_reason(s, &p->exit);
+        return db_run(db, s, e) < 0 ? -1 : 0;
+}
+
+int record_ended(struct db *db, const struct process *p, struct err *e)
+{
+        sqlite3_stmt *row = look_up(db, p->id, e);
+        int rc;
+
+        if (!row)
+                return e->kind == ERR_NOT_FOUND ? 1 : -1;
+        rc = record_end(db, p, row, e);
+        sqlite3_reset(row);
+        return rc;
 }
 
 int record_unstarted(struct db *db, int64_t id, struct err *e)

@@ -364,7 +364,7 @@ TEST(every_query_on_processes_goes_through_the_index_that_is_meant_for_it)
                 const char *uses;
         } table[] = {
                 {SQL_PROCESS_GET, "USING INTEGER PRIMARY KEY"},
-                {SQL_PROCESS_STATE, "USING INTEGER PRIMARY KEY"},
+                {SQL_PROCESS_TOLD, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_REQUEST, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_NEXT_CHILD, "USING INTEGER PRIMARY KEY"},
                 {SQL_PROCESS_CLAIM, "USING INTEGER PRIMARY KEY"},
