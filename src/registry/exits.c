@@ -325,14 +325,14 @@ void exit_never_was(struct child *c, const struct err *why)
         record(c, end);
 }
 
-/* It died before it had become its program? The kernel remembers, of a zombie too. Its starter knows why one has ended
- * itself before that, and does not come here; but not of one that was killed. */
+/* It died before it had become its program? The kernel remembers, of a zombie too. Who has ended itself before that has
+ * told its starter why, and does not come here; but who was killed has not. */
 static bool never_ran(const struct child *c, int code)
 {
         struct procfs_stat st;
 
-        return (c->unexeced || code != CLD_EXITED) && procfs_stat_patiently(c->rec.pid, &st) == 0 &&
-               st.never_execed;
+        return (c->unexeced || (c->doubtful && code != CLD_EXITED)) &&
+               procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
 }
 
 void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru)

@@ -101,6 +101,7 @@ struct child {
         struct timer timer; /* timeout, then grace; or the next try to record its end */
         struct store_job started, ended;
         bool started_with_end; /* the writer's: its start is recorded with its end */
+        bool doubtful;         /* of one that was killed it is asked whether it had become its program */
         bool ended_before; /* the row had an end already, which may not be the one in rec to the microsecond */
         struct process *end; /* while its end is being recorded: a copy of rec, whose strings are rec's */
         struct list reap;    /* in registry->reap */

@@ -177,6 +177,7 @@ static void take_result(struct registry *r, struct child *c, struct start_op *op
         c->pidfd = res->pidfd;
         c->rec.pid = res->pid;
         c->rec.start_ticks = res->start_ticks;
+        c->doubtful = res->doubtful;
         c->slot = TAKE_PTR(op->slot);
         if (res->forkserver) {
                 c->peer = PEER_FORKSERVER + res->forkserver;

@@ -223,8 +223,8 @@ static struct leaf *make(struct leaves *l)
         }
 }
 
-/* Under the lock: a leaf for @id, its files open; NULL. An idle one may have been removed by somebody else: then there
- * is another. */
+/* Under the lock: a leaf for @id, its files open; NULL. An idle one may have been removed by somebody else, or used: then
+ * there is another. A new one is frozen if all of ours are, and so is then who is born into it. */
 static struct leaf *obtain(struct leaves *l, int64_t id)
 {
         for (;;) {
@@ -235,7 +235,8 @@ static struct leaf *obtain(struct leaves *l, int64_t id)
                         l->idle_n--;
                 else
                         leaf = make(l);
-                if (leaf && open_leaf(l, leaf) == 0 && cgroup_state(leaf->events) == CGROUP_EMPTY &&
+                if (leaf && open_leaf(l, leaf) == 0 &&
+                    (!idle || cgroup_state(leaf->events) == CGROUP_EMPTY) &&
                     tags_set(l->tags, leaf->number, id) == 0)
                         return leaf;
                 if (leaf)

@@ -5,9 +5,11 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/killpoint.h"
+#include "base/procfs.h"
 #include "base/sys.h"
 #include "start/forkserver.h"
 
@@ -89,6 +91,19 @@ static int start_by_clone(const struct starter *s, uint64_t flags, struct launch
         return 0;
 }
 
+/* Who is waited for in vfork no more has memory of its own, unless it is ending. It is asked without a file, as there may
+ * be none to be had when it ends. */
+static bool is_doubtful(pid_t pid)
+{
+        char byte;
+        struct iovec iov = {.iov_base = &byte, .iov_len = sizeof(byte)};
+        struct procfs_stat st;
+
+        if (process_vm_readv(pid, &iov, 1, &iov, 1, 0) >= 0 || errno == EFAULT)
+                return false;
+        return errno == ESRCH || procfs_stat_patiently(pid, &st) < 0 || st.never_execed;
+}
+
 static int start_by(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
                     struct start_files files, struct start_result *r, struct err *e)
 {
@@ -109,5 +124,6 @@ int starter_start(struct starter *s, enum start_method method, struct launch *l,
         if (start_by(s, method, l, slot, files, r, e) < 0)
                 return -1;
         r->start_ticks = ticks_of(&s->ticks, r->pid, before_us, clock_boot_us());
+        r->doubtful = r->stage == STAGE_NONE && is_doubtful(r->pid);
         return 0;
 }
