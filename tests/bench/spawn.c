@@ -4,6 +4,7 @@
  *
  *   spawn posix SECONDS THREADS PROGRAM    posix_spawn() and waitpid(), as a loop
  *   spawn clone SECONDS THREADS PROGRAM    clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD), execve() and waitid()
+ *   spawn own   SECONDS THREADS PROGRAM    the same in a session of its own, with nothing open but /dev/null: as creched does
  *   spawn sync  SECONDS FILE               write() of 4 KiB at the end of FILE and fdatasync()
  *   spawn touch SECONDS THREADS PROGRAM    posix, with 1 GiB touched in this process before
  *
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <linux/close_range.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,19 +53,39 @@ static int child(void *unused)
         _exit(127);
 }
 
+static int null_fd;
+
+static int own_child(void *unused)
+{
+        if (close_range((unsigned)null_fd + 1, ~0U, CLOSE_RANGE_UNSHARE) || dup3(null_fd, 0, 0) < 0 ||
+            dup3(null_fd, 1, 0) < 0 || dup3(null_fd, 2, 0) < 0 || close_range(3, ~0U, 0) || setsid() < 0)
+                _exit(127);
+        return child(unused);
+}
+
 /* The C library's clone() has no wrapper for clone3(), and costs the same. */
-static void spawn_clone(void)
+static void spawn(int (*fn)(void *), int flags)
 {
         static __thread char stack[16384] __attribute__((aligned(16)));
         siginfo_t info;
         int pidfd = -1;
 
-        if (clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, NULL,
+        if (clone(fn, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | flags | SIGCHLD, NULL,
                   &pidfd) < 0)
                 die("clone");
         if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) || info.si_code != CLD_EXITED || info.si_status)
                 die("waitid");
         close(pidfd);
+}
+
+static void spawn_clone(void)
+{
+        spawn(child, 0);
+}
+
+static void spawn_own(void)
+{
+        spawn(own_child, CLONE_FILES);
 }
 
 struct worker {
@@ -149,9 +171,14 @@ int main(int argc, char **argv)
                 run_threads(spawn_posix, seconds, threads);
         } else if (program && !strcmp(what, "clone")) {
                 run_threads(spawn_clone, seconds, threads);
+        } else if (program && !strcmp(what, "own")) {
+                null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+                if (null_fd < 0)
+                        die("/dev/null");
+                run_threads(spawn_own, seconds, threads);
         } else {
-                fprintf(stderr,
-                        "usage: spawn posix|clone|touch SECONDS THREADS PROGRAM | spawn sync SECONDS FILE\n");
+                fprintf(stderr, "usage: spawn posix|clone|own|touch SECONDS THREADS PROGRAM | spawn sync "
+                                "SECONDS FILE\n");
                 return 2;
         }
         return 0;
