@@ -13,7 +13,7 @@ void sessions_init(struct sessions *s, const char *instance, bool secure)
 {
         size_t n;
 
-        *s = (struct sessions){.secure = secure};
+        s->secure = secure;
         pthread_mutex_init(&s->lock, NULL);
         n = (size_t)snprintf(s->cookie, sizeof(s->cookie), "%screche_", secure ? "__Host-" : "");
         for (; *instance && n + 1 < sizeof(s->cookie); instance++)

@@ -53,7 +53,8 @@ struct sessions {
         struct session codes[SESSION_CODES_MAX], sessions[SESSIONS_MAX];
 };
 
-/** @instance: what tells this server from others on the host. @secure: it is reached by TLS. */
+/** @s: all zero, and not written to where nobody has a session yet: so its tables take no memory. @instance: what tells this
+ * server from others on the host. @secure: it is reached by TLS. */
 void sessions_init(struct sessions *s, const char *instance, bool secure);
 void sessions_done(struct sessions *s);
 

@@ -10,6 +10,7 @@ static char code[SESSION_SECRET_MAX], secret[SESSION_SECRET_MAX];
 
 static void begin(void)
 {
+        sessions = (struct sessions){0};
         sessions_init(&sessions, "5c0e-7f", false);
 }
 
