@@ -152,24 +152,27 @@ static void free_packed_strings(struct process *p)
 {
         char **s;
 
-        for (size_t i = 0; !p->packed && (s = packed_string(p, i)); i++)
+        /* The name is the first of those that are packed: it is where their memory begins. */
+        if (p->packed) {
+                free(p->name);
+                return;
+        }
+        for (size_t i = 0; (s = packed_string(p, i)); i++)
                 free(*s);
-        free(p->packed);
 }
 
-void process_pack(struct process *p)
+/* The strings of @p anew, in one piece; where they were is left as it is. False: there is no memory. */
+static bool pack(struct process *p)
 {
-        struct process old = *p;
         size_t n = 0;
         char **s, *to;
 
         for (size_t i = 0; (s = packed_string(p, i)); i++)
                 n += *s ? strlen(*s) + 1 : 0;
-        to = p->packed = malloc(n);
-        if (!to) {
-                *p = old;
-                return;
-        }
+        to = malloc(n);
+        if (!to)
+                return false;
+        p->packed = true;
         for (size_t i = 0; (s = packed_string(p, i)); i++) {
                 if (!*s)
                         continue;
@@ -177,21 +180,30 @@ void process_pack(struct process *p)
                 *s = memcpy(to, *s, n);
                 to += n;
         }
-        free_packed_strings(&old);
+        return true;
+}
+
+void process_pack(struct process *p)
+{
+        struct process old = *p;
+
+        if (pack(p))
+                free_packed_strings(&old);
 }
 
 void process_rename(struct process *p, char *name)
 {
-        char *old = p->name;
+        struct process old = *p;
 
         p->name = name;
         if (!p->packed) {
-                free(old);
+                free(old.name);
                 return;
         }
-        process_pack(p);
-        if (p->name == name) /* there was no memory */
-                p->name = old;
+        if (pack(p))
+                free_packed_strings(&old);
+        else
+                p->name = old.name;
         free(name);
 }
 
@@ -203,7 +215,7 @@ struct process *process_copy(const struct process *p)
         if (!copy)
                 return NULL;
         *copy = *p;
-        copy->packed = NULL;
+        copy->packed = false;
         for (size_t i = 0; (s = strings_of(copy, i)); i++)
                 *s = NULL;
         copy->exit.stage = copy->exit.detail = NULL;

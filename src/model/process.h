@@ -47,10 +47,10 @@ enum exit_reason {
 
 /* The end of a process. All zero while there is none. Its strings are owned or borrowed as those of the process. */
 struct process_exit {
-        enum exit_reason reason;
-        int exitcode; /* EXIT_EXITED: 0..255; EXIT_SIGNALED: -signal; else meaningless */
+        enum exit_reason reason : 8;
         bool core_dumped;
-        int oom;            /* 1, 0; -1: the kernel does not tell */
+        int8_t oom;         /* 1, 0; -1: the kernel does not tell */
+        int exitcode;       /* EXIT_EXITED: 0..255; EXIT_SIGNALED: -signal; else meaningless */
         int errnum;         /* EXIT_EXEC_FAILED, EXIT_START_FAILED: which error, 0 unknown */
         const char *stage;  /* the same: which step of the child's bootstrap, or NULL */
         const char *detail; /* EXIT_START_FAILED, EXIT_LOST: why, for people; NULL elsewhere */
@@ -68,9 +68,13 @@ struct process {
         char *name;     /* UTF-8 */
         char *identity; /* "1:2" */
         char *lineage; /* the ids of the ancestors, root first, each followed by '/': "3/17/"; "" at the top */
-        enum process_state state;
-        enum start_method start_method;
-        bool daemon;
+        /* Small: of these there may be ten thousand. ->state, which changes, is no neighbour of another bit-field. */
+        enum process_state state : 8;
+        bool daemon, has_usage;
+        bool packed; /* see process_pack(); false: each string has memory of its own */
+        enum start_method start_method : 8;
+        enum output out : 8, err : 8;
+        int on_parent_death;  /* a signal, 0: none */
         pid_t pid;            /* 0: never had one */
         uint64_t start_ticks; /* /proc/PID/stat field 22; with boot id and pid it names a process */
         struct process_exit exit;
@@ -84,19 +88,15 @@ struct process {
         char *labels_json;  /* JSON object */
         int64_t created_us, started_us, stopped_us, joined_us; /* 0: not yet */
         struct usage usage;                                    /* valid when has_usage */
-        bool has_usage;
-        enum output out, err;
         int64_t log_bytes
                 [STREAM_COUNT]; /* of a process that ended; those of a living one are its files' sizes */
         int64_t timeout_us, grace_us; /* longest run, 0: none; from SIGTERM to SIGKILL */
-        int on_parent_death;          /* a signal, 0: none */
-        char *packed;                 /* see process_pack(); NULL: each string has memory of its own */
 };
 
 /** A deep copy of @p, whose strings it owns. NULL: out of memory. */
 struct process *process_copy(const struct process *p);
 void process_free(struct process *p);
-/** Move the strings of @p, which owns them, but those of its end and requested_by, into one piece of memory, if there is
+/** Move the strings of @p, which owns them and has a name, but those of its end and requested_by, into one piece of memory, if there is
  * some: ten small ones cost three times as much. From then on they are set by process_rename() only. */
 void process_pack(struct process *p);
 /** Give @p, which owns its strings, the name @name, which is taken. Out of memory, it keeps the one it has. */

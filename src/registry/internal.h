@@ -81,28 +81,28 @@ struct child {
         struct process rec; /* owns its strings; after exit_seen, what record_ended() writes is left alone */
         struct child *id_next, *pid_next; /* in the tables */
         struct list all;                  /* in the order of their ids, nearly */
+        int pidfd;                        /* -1: none */
+        uint32_t peer;
         bool in_table, in_pids;
         bool durable; /* its row is; until then the table knows it so that nobody takes it for one that has ended */
-        int pidfd; /* -1: none */
-        uint32_t peer;
-        bool watched;                  /* its pidfd is in the reaper's epoll */
-        bool exit_seen;                /* it is dead; its end is asked for or being recorded */
-        bool unwritten;                /* its end could not be written yet; it is counted */
-        bool undone;                   /* it never existed, which is still to be recorded */
-        bool unreaped;                 /* a parent that is not ours leaves it as a zombie */
-        bool told;                     /* its parent has told how it ended, or cannot any more */
-        unsigned epoch;                /* of settling, when exit_seen */
+        bool watched;          /* its pidfd is in the reaper's epoll */
+        bool exit_seen;        /* it is dead; its end is asked for or being recorded */
+        bool unwritten;        /* its end could not be written yet; it is counted */
+        bool undone;           /* it never existed, which is still to be recorded */
+        bool unreaped;         /* a parent that is not ours leaves it as a zombie */
+        bool told;             /* its parent has told how it ended, or cannot any more */
+        bool kept_stdin;       /* creche-init holds a duplicate */
+        bool started_with_end; /* the writer's: its start is recorded with its end */
+        bool doubtful;         /* of one that was killed it is asked whether it had become its program */
+        bool ended_before; /* the row had an end already, which may not be the one in rec to the microsecond */
+        unsigned epoch;    /* of settling, when exit_seen */
+        int stdin_fd;      /* -1: none */
         struct journal_slot *slot;     /* until its start is recorded */
         struct journal_slot *unexeced; /* of an adopted one that had not exec'ed; never changes */
-        int stdin_fd;                  /* -1: none */
-        bool kept_stdin;               /* creche-init holds a duplicate */
         char *stdin_by;                /* who opened it last */
         struct list waiters;
         struct timer timer; /* timeout, then grace; or the next try to record its end */
         struct store_job started, ended;
-        bool started_with_end; /* the writer's: its start is recorded with its end */
-        bool doubtful;         /* of one that was killed it is asked whether it had become its program */
-        bool ended_before; /* the row had an end already, which may not be the one in rec to the microsecond */
         struct process *end; /* while its end is being recorded: a copy of rec, whose strings are rec's */
         struct list reap;    /* in registry->reap */
 };
