@@ -75,12 +75,22 @@ int db_open(struct db *db, const char *path, bool readonly, struct err *e)
         return 0;
 }
 
+static int prepare(struct db *db, enum sql_query q)
+{
+        return sqlite3_prepare_v3(db->sqlite, sql_queries[q].text, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &db->stmts[q], NULL);
+}
+
 int db_prepare(struct db *db, struct err *e)
 {
-        for (int q = 0; q < SQL_QUERY_COUNT; q++)
-                if (sqlite3_prepare_v3(db->sqlite, sql_queries[q].text, -1, SQLITE_PREPARE_PERSISTENT,
-                                       &db->stmts[q], NULL) != SQLITE_OK)
+        for (int q = 0; q < SQL_QUERY_COUNT; q++) {
+                if (prepare(db, (enum sql_query)q) != SQLITE_OK)
                         return db_err(db, e, sql_queries[q].name);
+                if (!sqlite3_column_count(db->stmts[q]))
+                        continue;
+                sqlite3_finalize(db->stmts[q]);
+                db->stmts[q] = NULL;
+        }
         return 0;
 }
 
@@ -96,6 +106,11 @@ sqlite3_stmt *db_stmt(struct db *db, enum sql_query q)
 {
         sqlite3_stmt *s = db->stmts[q];
 
+        if (!s) {
+                prepare(db,
+                        q); /* if it fails, that is still the connection's last error when it is stepped */
+                return db->stmts[q];
+        }
         sqlite3_reset(s);
         sqlite3_clear_bindings(s);
         return s;
@@ -105,7 +120,7 @@ static int parameter(sqlite3_stmt *s, const char *name)
 {
         int i = sqlite3_bind_parameter_index(s, name);
 
-        assert(i > 0);
+        assert(i > 0 || !s);
         return i;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* store/db.h
- * One SQLite connection with every query of sql/queries prepared. The rest of store/ stands on it; nobody
+ * One SQLite connection, and the queries of sql/queries on it. The rest of store/ stands on it; nobody
  * outside of store/ looks inside.
  *
  * Threads: a connection belongs to one thread at a time.
@@ -33,16 +33,19 @@ struct db {
         int wal_frames; /* in the write-ahead log after the last commit */
 };
 
-/** Open @path. @readonly: for reading only, and it never checkpoints (see architecture, storage). The queries
- * are prepared by db_prepare(), after the migrations. ERR_INTERNAL, ERR_UNAVAILABLE. */
+/** Open @path. @readonly: for reading only, and it never checkpoints (see architecture, storage). ERR_INTERNAL,
+ * ERR_UNAVAILABLE. */
 int db_open(struct db *db, const char *path, bool readonly, struct err *e);
+/** The writer's, after the migrations: see that every query can be prepared, and keep those that give no rows, which are what it
+ * runs. The others, which take most of the memory, are prepared by the connections that ask them, once. */
 int db_prepare(struct db *db, struct err *e);
 void db_close(struct db *db);
 
 /** Execute a PRAGMA that gives nothing back. */
 int db_pragma(struct db *db, const char *text, struct err *e);
 
-/** The prepared statement of @q, reset, without bindings. */
+/** The prepared statement of @q, reset, without bindings; prepared, if it was not. NULL: it cannot be (no memory); bound to,
+ * that is ignored, and its first step says why. */
 sqlite3_stmt *db_stmt(struct db *db, enum sql_query q);
 
 /** Bind by name, with the colon; names that a statement does not have are our own mistake (assert). NULL

@@ -306,11 +306,6 @@ static struct db *pool_open(struct store *s, struct err *e)
                 free(db);
                 return NULL;
         }
-        if (db_prepare(db, e) < 0) {
-                db_close(db);
-                free(db);
-                return NULL;
-        }
         return db;
 }
 

@@ -341,6 +341,41 @@ TEST(the_database_is_in_wal_mode_and_synced_in_full_and_only_the_writer_checkpoi
         db_close(&writer);
 }
 
+TEST(a_query_that_gives_rows_is_prepared_by_who_asks_it_and_kept)
+{
+        struct err e = {0};
+        sqlite3_stmt *q;
+        struct db db;
+
+        store_close(rig_open());
+        MUST(db_open(&db, test_path("registry.db"), false, &e));
+        MUST(db_prepare(&db, &e));
+        CHECK(db.stmts[SQL_COMMIT] != NULL);
+        CHECK(db.stmts[SQL_PROCESS_INSERT] != NULL);
+        CHECK_NULL(db.stmts[SQL_PROCESS_GET]);
+        q = db_stmt(&db, SQL_PROCESS_GET);
+        CHECK(q != NULL);
+        CHECK(db_stmt(&db, SQL_PROCESS_GET) == q);
+        db_close(&db);
+}
+
+TEST(a_query_that_cannot_be_prepared_says_why_when_it_is_asked)
+{
+        struct err e = {0};
+        sqlite3_stmt *q;
+        struct db db;
+
+        MUST(db_open(&db, test_path("empty.db"), false, &e));
+        q = db_stmt(&db, SQL_PROCESS_GET);
+        db_bind_int(q, ":id", 1);
+        CHECK_INT(db_step(&db, q, &e), -1);
+        CHECK_INT(e.kind, ERR_UNAVAILABLE);
+        CHECK(strstr(e.msg, "no such table: process"));
+        CHECK_INT(db_prepare(&db, &e), -1);
+        CHECK(strstr(e.msg, "no such table"));
+        db_close(&db);
+}
+
 /* The query plan of @q, a line for each step, without ids. */
 static void plan_of(struct db *db, enum sql_query q, struct strbuf *out)
 {
