@@ -305,16 +305,37 @@ def resident_bytes(pid):
 
 
 def kernel_bytes():
-    """What the kernel has for itself."""
-    names = ("Slab:", "KernelStack:", "PageTables:", "Percpu:")
-    with open("/proc/meminfo", encoding="ascii") as f:
-        return sum(int(text.split()[1]) * 1024 for text in f if text.startswith(names))
+    """What the kernel has for itself, as soon as it has given back what it was still to."""
+    def now():
+        names = ("Slab:", "KernelStack:", "PageTables:", "Percpu:")
+        with open("/proc/meminfo", encoding="ascii") as f:
+            return sum(int(text.split()[1]) * 1024 for text in f if text.startswith(names))
+
+    last = None
+    for _ in range(20):
+        n = now()
+        if last is not None and abs(n - last) < 2**19:
+            break
+        last = n
+        time.sleep(0.5)
+    return n
+
+
+def bare_kernel_bytes(b, n):
+    """What the kernel takes for each of @n processes that nobody keeps anything of."""
+    before = kernel_bytes()
+    with subprocess.Popen([os.path.join(b.tools, "spawn"), "keep", str(n), b.waits], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as keeper:
+        keeper.stdout.readline()
+        each = (kernel_bytes() - before) / n
+        keeper.stdin.close()
+    return each
 
 
 def memory(b):
     n = b.count(10000, 200)
     ours = Figure("memory", f"private bytes of creched for each of {n:,} living children", "B")
-    kernel = Figure("memory_kernel", "memory of the kernel for each of them", "B")
+    kernel = Figure("memory_kernel", "memory of the kernel for each of them; of as many that are only spawned", "B", only_shown=True)
     for _ in range(1 if b.options.smoke else 3):
         with b.serve() as server:
             # What the first ones cost is not their own.
@@ -323,7 +344,8 @@ def memory(b):
             before, kernel_before = private_bytes(pid), kernel_bytes()
             b.load(server, "start", 64, n, b.waits)
             ours.add((private_bytes(pid) - before) / n)
-            kernel.add((kernel_bytes() - kernel_before) / n)
+            each = (kernel_bytes() - kernel_before) / n
+        kernel.add(each, bare_kernel_bytes(b, n))
     return [ours, kernel]
 
 
@@ -395,18 +417,30 @@ def logs(b):
     return [ratio, cost]
 
 
+def stripped_bytes(b, name):
+    with tempfile.TemporaryDirectory(prefix="bench.") as directory:
+        path = os.path.join(directory, name)
+        subprocess.run(["strip", "-o", path, os.path.join(b.options.build, name)], check=True)
+        return os.path.getsize(path)
+
+
+def page_bytes(b):
+    """What creched has in itself for a browser: swagger-ui and ours, not the contract."""
+    symbols = subprocess.run(["nm", "-S", os.path.join(b.options.build, "creched")], check=True, text=True, stdout=subprocess.PIPE)
+    sizes = [int(words[1], 16) for words in map(str.split, symbols.stdout.splitlines())
+             if words[-1].startswith(("asset_docs", "asset_swagger", "asset_licenses"))]
+    if not sizes:
+        sys.exit("bench: creched has no page /docs, or not under the names that src/ui/embed gives")
+    return sum(sizes)
+
+
 def footprint(b):
     rss = Figure("footprint_rss", "resident memory of creched and creche-init, idle", "MiB")
-    size = Figure("footprint_size", "creched and creche-init, stripped", "KiB")
+    size = Figure("footprint_size", "creched and creche-init, stripped, without the files of the page /docs", "KiB")
     with b.serve() as server:
         time.sleep(0.5)
         rss.add(sum(resident_bytes(p) for p in (server.main.pid, server.daemon())) / 2**20)
-    with tempfile.TemporaryDirectory(prefix="bench.") as directory:
-        total = 0
-        for name in ("creched", "creche-init"):
-            subprocess.run(["strip", "-o", os.path.join(directory, name), os.path.join(b.options.build, name)], check=True)
-            total += os.path.getsize(os.path.join(directory, name))
-    size.add(total / 1024)
+    size.add((sum(stripped_bytes(b, name) for name in ("creched", "creche-init")) - page_bytes(b)) / 1024)
     return [rss, size]
 
 

@@ -82,15 +82,17 @@ def spread(values):
 
 
 def goals():
-    """By the name of the figure: {"at_least": x} or {"at_most": x}, of its ratio or, without a yardstick, of its value."""
+    """By the name of the figure: {"at_least": x} or {"at_most": x}, of its ratio or, without a yardstick, of its value; of its
+    value, too, where the yardstick is only shown."""
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "goals.json"), encoding="utf-8") as f:
         return json.load(f)
 
 
 class Figure:
-    def __init__(self, name, what, unit):
+    def __init__(self, name, what, unit, only_shown=False):
         ((kind, self.goal),) = goals()[name].items()
         self.name, self.what, self.unit, self.most = name, what, unit, kind == "at_most"
+        self.only_shown = only_shown
         self.values, self.yardsticks, self.others = [], [], []
         self.disturbed = 0
         self.absent = None  # why there is nothing to measure
@@ -116,7 +118,7 @@ class Figure:
             return {"name": self.name, "what": self.what, "unit": self.unit, "value": None, "yardstick": None, "ratio": None,
                     "goal": self.goal, "at_most": self.most, "met": False, "absent": self.absent}
         ratios = [v / y for v, y in zip(self.values, self.yardsticks)]
-        judged = statistics.median(ratios or self.values)
+        judged = statistics.median(self.values if self.only_shown else ratios or self.values)
         return {"name": self.name, "what": self.what, "unit": self.unit, "value": spread(self.values),
                 "yardstick": spread(self.yardsticks) if ratios else None, "ratio": spread(ratios) if ratios else None,
                 "goal": self.goal, "at_most": self.most, "met": judged <= self.goal if self.most else judged >= self.goal,

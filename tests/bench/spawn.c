@@ -7,6 +7,8 @@
  *   spawn own   SECONDS THREADS PROGRAM    the same in a session of its own, with nothing open but /dev/null: as creched does
  *   spawn sync  SECONDS FILE               write() of 4 KiB at the end of FILE and fdatasync()
  *   spawn touch SECONDS THREADS PROGRAM    posix, with 1 GiB touched in this process before
+ *   spawn keep  COUNT PROGRAM              so many at once, each in a session of its own, with /dev/null; prints a line when
+ *                                          they are there, and ends them when its standard input ends
  *
  * Prints {"per_s": N, "p50_us": N, "p99_us": N}.
  */
@@ -152,6 +154,33 @@ static void touch(void)
         memset(m, 1, n);
 }
 
+/* What a process is to the kernel by itself. */
+static void keep(size_t n)
+{
+        pid_t *pids = calloc(n, sizeof(*pids));
+        posix_spawn_file_actions_t files;
+        char *argv[] = {program, NULL};
+        posix_spawnattr_t attr;
+
+        if (!pids || posix_spawnattr_init(&attr) || posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID) ||
+            posix_spawn_file_actions_init(&files))
+                die("calloc");
+        for (int fd = 0; fd < 3; fd++)
+                posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+        for (size_t i = 0; i < n; i++)
+                if (posix_spawn(&pids[i], program, &files, &attr, argv, environment))
+                        die("posix_spawn");
+        puts("kept");
+        fflush(stdout);
+        while (getchar() != EOF)
+                ;
+        for (size_t i = 0; i < n; i++)
+                kill(pids[i], SIGKILL);
+        for (size_t i = 0; i < n; i++)
+                waitpid(pids[i], NULL, 0);
+        free(pids);
+}
+
 int main(int argc, char **argv)
 {
         const char *what = argc > 3 ? argv[1] : "";
@@ -159,7 +188,10 @@ int main(int argc, char **argv)
         int threads = argc > 4 ? atoi(argv[3]) : 1;
 
         program = argc > 4 ? argv[4] : NULL;
-        if (!strcmp(what, "sync")) {
+        if (argc == 4 && !strcmp(what, "keep")) {
+                program = argv[3];
+                keep(strtoul(argv[2], NULL, 10));
+        } else if (!strcmp(what, "sync")) {
                 sync_fd = open(argv[3], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
                 if (sync_fd < 0)
                         die(argv[3]);
@@ -178,7 +210,8 @@ int main(int argc, char **argv)
                 run_threads(spawn_own, seconds, threads);
         } else {
                 fprintf(stderr, "usage: spawn posix|clone|own|touch SECONDS THREADS PROGRAM | spawn sync "
-                                "SECONDS FILE\n");
+                                "SECONDS FILE | "
+                                "spawn keep COUNT PROGRAM\n");
                 return 2;
         }
         return 0;
