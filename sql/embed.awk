@@ -7,7 +7,7 @@
 #
 # A migration, migrations/NNNN_name.sql, is embedded as it is; the numbers run from 1 without a gap.
 # In queries/*.sql each "-- name: some_name" opens one statement, which lasts until the next one; it
-# is embedded without its comments and called SQL_SOME_NAME. "-- fragment: some_name" opens a piece of a
+# is embedded without its comments and its indentation and called SQL_SOME_NAME. "-- fragment: some_name" opens a piece of a
 # statement; a line "-- include: some_name" further down puts it there. Plain POSIX awk.
 
 function fail(message)
@@ -130,6 +130,8 @@ in_migration {
 	code = code_of($0)
 	if (code !~ /[^ \t]/ && (inside == "" || inside == "*"))
 		next
+	if (inside == "" || inside == "*")
+		sub(/^[ \t]+/, "", code)
 	if (!named)
 		fail("SQL before the first \"-- name:\"")
 	if (fragment)
