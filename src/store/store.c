@@ -212,6 +212,9 @@ int store_open(const struct store_config *c, struct store **out, struct err *e)
 
         if (!s)
                 return err_set(e, ERR_UNAVAILABLE, 0, "out of memory");
+        /* Nobody asks SQLite how much memory it has; to count it, all threads would share a lock. Where SQLite is in use
+         * already, it refuses. */
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
         pthread_mutex_init(&s->lock, NULL);
         if (open_all(s, c, e) < 0) {
                 store_forsake(s);
