@@ -11,30 +11,63 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/sys.h"
 
 enum { PF_FORKNOEXEC = 0x40, COMM_BYTES = 15 };
 
+/* Of a file that the kernel makes in one piece: with room for all of it one read has it. */
+static ssize_t read_whole(const char *path, char *buf, size_t size)
+{
+        CLEANUP(closep) int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+        ssize_t n;
+
+        if (fd < 0)
+                return -1;
+        while ((n = sys_read(fd, buf, size - 1)) < 0 && errno == EINTR)
+                ;
+        if (n >= 0)
+                buf[n] = '\0';
+        return n;
+}
+
+/* The field @skip fields behind @at, which is moved behind it; no field is negative that anybody asks for here. */
+static uint64_t field(const char **at, int skip)
+{
+        char *end;
+        uint64_t v;
+
+        for (; skip > 0 && **at; skip--)
+                *at += 1 + strcspn(*at + 1, " ");
+        v = strtoull(*at, &end, 10);
+        *at = **at && end > *at ? end : "";
+        return v;
+}
+
+/* By hand: sscanf() takes as long as the kernel takes to write it. */
 int procfs_stat(pid_t pid, struct procfs_stat *st)
 {
         char path[64], buf[1024];
-        const char *after_name;
-        struct procfs_stat got;
-        unsigned flags;
+        struct procfs_stat got = {0};
+        const char *at;
 
         snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-        if (fd_read_file(AT_FDCWD, path, buf, sizeof(buf)) < 0)
+        if (read_whole(path, buf, sizeof(buf)) < 0)
                 return errno == ENOENT || errno == ESRCH ? 1 : -1;
         /* The name in parentheses may hold anything, a parenthesis too. */
-        after_name = strrchr(buf, ')');
-        if (!after_name ||
-            sscanf(after_name + 1,
-                   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-                   &got.state, &got.ppid, &flags, &got.start_ticks) != 4) {
+        at = strrchr(buf, ')');
+        if (at && at[1] == ' ' && at[2]) {
+                got.state = at[2];
+                at += 3;
+                got.ppid = (pid_t)field(&at, 0);
+                got.never_execed = field(&at, 4) & PF_FORKNOEXEC;
+                got.start_ticks = field(&at, 12);
+        }
+        if (!at || !*at) { /* no more than that is ever the end of it */
                 errno = EPROTO;
                 return -1;
         }
-        got.never_execed = flags & PF_FORKNOEXEC;
         *st = got;
         return 0;
 }

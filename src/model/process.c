@@ -161,8 +161,8 @@ static void free_packed_strings(struct process *p)
                 free(*s);
 }
 
-/* The strings of @p anew, in one piece; where they were is left as it is. False: there is no memory. */
-static bool pack(struct process *p)
+/* Copies of its strings, in one piece, instead of them; where they were is left as it is. -1: there is no memory. */
+static int pack_strings(struct process *p)
 {
         size_t n = 0;
         char **s, *to;
@@ -171,23 +171,24 @@ static bool pack(struct process *p)
                 n += *s ? strlen(*s) + 1 : 0;
         to = malloc(n);
         if (!to)
-                return false;
+                return -1;
         p->packed = true;
         for (size_t i = 0; (s = packed_string(p, i)); i++) {
-                if (!*s)
+                const char *from = *s;
+
+                if (!from)
                         continue;
-                n = strlen(*s) + 1;
-                *s = memcpy(to, *s, n);
-                to += n;
+                *s = to;
+                to = stpcpy(to, from) + 1;
         }
-        return true;
+        return 0;
 }
 
 void process_pack(struct process *p)
 {
         struct process old = *p;
 
-        if (pack(p))
+        if (pack_strings(p) == 0)
                 free_packed_strings(&old);
 }
 
@@ -200,7 +201,7 @@ void process_rename(struct process *p, char *name)
                 free(old.name);
                 return;
         }
-        if (pack(p))
+        if (pack_strings(p) == 0)
                 free_packed_strings(&old);
         else
                 p->name = old.name;
@@ -233,6 +234,27 @@ struct process *process_copy(const struct process *p)
 fail:
         process_free(copy);
         return NULL;
+}
+
+int process_copy_packed(struct process *to, const struct process *from)
+{
+        struct process_exit *x = &to->exit;
+
+        *to = *from;
+        to->packed = false;
+        to->requested_by = NULL;
+        x->stage = x->detail = NULL;
+        if (pack_strings(to) < 0) {
+                *to = (struct process){0};
+                return -1;
+        }
+        if ((!from->requested_by || (to->requested_by = strdup(from->requested_by))) &&
+            (!from->exit.stage || (x->stage = strdup(from->exit.stage))) &&
+            (!from->exit.detail || (x->detail = strdup(from->exit.detail))))
+                return 0;
+        process_done(to);
+        *to = (struct process){0};
+        return -1;
 }
 
 void process_done(struct process *p)

@@ -99,6 +99,8 @@ void process_free(struct process *p);
 /** Move the strings of @p, which owns them and has a name, but those of its end and requested_by, into one piece of memory, if there is
  * some: ten small ones cost three times as much. From then on they are set by process_rename() only. */
 void process_pack(struct process *p);
+/** A deep copy of @from in @to, packed so. Returns 0, -1: out of memory, and @to is empty. */
+int process_copy_packed(struct process *to, const struct process *from);
 /** Give @p, which owns its strings, the name @name, which is taken. Out of memory, it keeps the one it has. */
 void process_rename(struct process *p, char *name);
 /** Release the strings of @p, which owns them, not @p itself. */

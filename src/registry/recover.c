@@ -72,18 +72,13 @@ static void leave_to_client(struct recovery *rec, int64_t id)
 static struct child *child_of_row(struct recovery *rec, const struct process *p)
 {
         struct registry *r = rec->registry;
-        struct process *copy = process_copy(p);
         struct child *c = child_new(r);
 
-        if (!copy || !c) {
-                process_free(copy);
+        if (!c || process_copy_packed(&c->rec, p) < 0) {
                 child_unref(c);
                 err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
                 return NULL;
         }
-        c->rec = *copy;
-        free(copy);
-        process_pack(&c->rec);
         c->peer = PEER_NOBODY;
         c->durable = true;
         pthread_mutex_lock(&r->lock);
@@ -153,31 +148,18 @@ static void cannot_say(struct recovery *rec, const struct process *p)
         err_set(&rec->err, ERR_TRY_AGAIN, errno, "looking at process %" PRId64, p->id);
 }
 
-/* The process @p->pid is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
-static void adopt(struct recovery *rec, const struct process *p, const struct procfs_stat *st,
+/* The process @pidfd is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
+static void adopt(struct recovery *rec, const struct process *p, int *pidfd, const struct procfs_stat *st,
                   const struct journal_slot *slot)
 {
         struct registry *r = rec->registry;
-        CLEANUP(child_unrefp) struct child *c = NULL;
-        CLEANUP(closep) int pidfd = sys_pidfd_open(p->pid, 0);
-        struct procfs_stat again;
-        int rc = pidfd >= 0 ? procfs_stat(p->pid, &again) : errno == ESRCH ? 1 : -1;
+        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
 
-        if (rc < 0) {
-                cannot_say(rec, p);
-                return;
-        }
-        /* What was looked at by number may have been reaped since, by nobody that we know of. */
-        if (rc > 0 || again.start_ticks != st->start_ticks) {
-                declare_lost(rec, p, "it ended while the daemon was down, and its parent was gone");
-                return;
-        }
-        c = child_of_row(rec, p);
         if (!c)
                 return;
         rec->adopted++;
         KILLPOINT("recover.adopt");
-        c->pidfd = TAKE_FD(pidfd);
+        c->pidfd = TAKE_FD(*pidfd);
         c->peer = parent_of(r, st->ppid);
         c->rec.start_ticks = st->start_ticks;
         c->rec.state = PROCESS_STARTED;
@@ -210,12 +192,25 @@ static bool is_moving(const struct recovery *rec, const struct procfs_stat *st)
         return procfs_is_named(st->ppid, FORKSERVER_NAME);
 }
 
-/* Returns 0, 1: there is no such process; -1: nobody can say, and the recovery fails. */
-static int look_at(struct recovery *rec, const struct process *p, struct procfs_stat *st)
+/* 0, 1: there is no such process, its number may be a thread's; -1. */
+static int hold(pid_t pid, int *pidfd)
+{
+        *pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -1;
+        if (*pidfd >= 0)
+                return 0;
+        return pid <= 0 || errno == ESRCH || errno == EINVAL || errno == ENOENT ? 1 : -1;
+}
+
+/* Held first and looked at then: who has the number and the start time of the row when it is looked at has had the
+ * number ever since, and is who is held. Returns 0, 1: there is no such process; -1: nobody can say, and the recovery
+ * fails. */
+static int look_at(struct recovery *rec, const struct process *p, int *pidfd, struct procfs_stat *st)
 {
         const struct timespec nap = {.tv_nsec = 1000 * 1000};
-        int rc = procfs_stat(p->pid, st);
+        int rc = hold(p->pid, pidfd);
 
+        if (rc == 0)
+                rc = procfs_stat(p->pid, st);
         for (int i = 0; i < MOVING_TRIES && rc == 0 && is_moving(rec, st); i++) {
                 nanosleep(&nap, NULL);
                 rc = procfs_stat(p->pid, st);
@@ -235,11 +230,18 @@ static bool has_owner(struct registry *r, pid_t pid)
         return has;
 }
 
+/* Whether it has its number yet, as a zombie at least: what was looked at by number after it was held is it. */
+static bool is_held(int pidfd)
+{
+        return sys_pidfd_send_signal(pidfd, 0, 0) == 0 || errno != ESRCH;
+}
+
 /* The daemon died between the row and the record of its pid: the journal tells how far it came. */
 static void recover_starting(struct recovery *rec, const struct process *row, bool has_key)
 {
         struct registry *r = rec->registry;
         const struct journal_slot *slot = journal_find(r->journal, row->id);
+        CLEANUP(closep) int pidfd = -1;
         struct process p = *row;
         struct procfs_stat st;
         int rc;
@@ -256,23 +258,24 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
                 return;
         }
         p.pid = slot->pid;
-        rc = look_at(rec, &p, &st);
+        rc = look_at(rec, &p, &pidfd, &st);
         if (rc < 0)
                 return;
         /* Without its start time only its parent tells a process from a stranger with the same number; and what
          * is another row's, or ourselves, is not this row's whatever a damaged journal says. */
-        if (rc > 0 || parent_of(r, st.ppid) == PEER_NOBODY || p.pid == getpid() || has_owner(r, p.pid))
+        if (rc > 0 || !is_held(pidfd) || parent_of(r, st.ppid) == PEER_NOBODY || p.pid == getpid() ||
+            has_owner(r, p.pid))
                 declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
         else
-                adopt(rec, &p, &st, slot);
+                adopt(rec, &p, &pidfd, &st, slot);
 }
 
 static void recover_started(struct recovery *rec, const struct process *p)
 {
         const struct journal_slot *slot = NULL;
+        CLEANUP(closep) int pidfd = -1;
         struct procfs_stat st;
-
-        int rc = look_at(rec, p, &st);
+        int rc = look_at(rec, p, &pidfd, &st);
 
         if (rc < 0)
                 return;
@@ -283,7 +286,7 @@ static void recover_started(struct recovery *rec, const struct process *p)
         /* The last daemon had adopted it before it became its program: why it could not is still to be told. */
         if (st.never_execed)
                 slot = journal_find(rec->registry->journal, p->id);
-        adopt(rec, p, &st, slot);
+        adopt(rec, p, &pidfd, &st, slot);
 }
 
 static void recover_row(const struct open_row *row, void *arg)

@@ -16,23 +16,25 @@
 enum { SELF = 50, INIT = 51, STRANGER = 52, FIRST = 53, PROCESSES = 8, ROWS_MAX = 4 };
 
 static int fuzz_stat(pid_t pid, struct procfs_stat *st);
+static int fuzz_hold(pid_t pid);
 static void fuzz_end(struct child *c, bool ran);
 static void fuzz_submit(struct store_job *job);
 
-#define getpid()                      SELF
-#define procfs_stat(pid, st)          fuzz_stat(pid, st)
-#define procfs_is_named(pid, name)    ((void)(name), (pid) == STRANGER)
-#define sys_pidfd_open(pid, flags)    (fuzz_stat(pid, &(struct procfs_stat){0}) ? -1 : dup(STDERR_FILENO))
-#define nanosleep(nap, rest)          ((void)(nap))
-#define exit_seen(child)              ((child)->exit_seen = true)
-#define exit_lost(child, why)         ((void)(why), fuzz_end(child, true))
-#define exit_failed(child, stage, no) fuzz_end(child, false)
-#define store_submit(store, job)      ((void)(store), fuzz_submit(job))
-#define child_record_start(child)     ((void)(child))
-#define child_arm_timeout(child, us)  ((void)(us))
-#define logs_watch(logs, id)          ((void)(id))
-#define reaper_watch(child)           ((void)(child))
-#define leaves_sweep(leaves, is, arg) ((void)is)
+#define getpid()                                SELF
+#define procfs_stat(pid, st)                    fuzz_stat(pid, st)
+#define procfs_is_named(pid, name)              ((void)(name), (pid) == STRANGER)
+#define sys_pidfd_open(pid, flags)              fuzz_hold(pid)
+#define sys_pidfd_send_signal(fd, signo, flags) ((void)(fd), 0)
+#define nanosleep(nap, rest)                    ((void)(nap))
+#define exit_seen(child)                        ((child)->exit_seen = true)
+#define exit_lost(child, why)                   ((void)(why), fuzz_end(child, true))
+#define exit_failed(child, stage, no)           fuzz_end(child, false)
+#define store_submit(store, job)                ((void)(store), fuzz_submit(job))
+#define child_record_start(child)               ((void)(child))
+#define child_arm_timeout(child, us)            ((void)(us))
+#define logs_watch(logs, id)                    ((void)(id))
+#define reaper_watch(child)                     ((void)(child))
+#define leaves_sweep(leaves, is, arg)           ((void)is)
 #include "registry/recover.c"
 #undef procfs_stat
 #include "test.h"
@@ -57,6 +59,14 @@ static int fuzz_stat(pid_t pid, struct procfs_stat *st)
         else if (pid % 3 == 0)
                 st->ppid = SELF;
         return 0;
+}
+
+static int fuzz_hold(pid_t pid)
+{
+        struct procfs_stat st;
+
+        errno = ESRCH;
+        return fuzz_stat(pid, &st) ? -1 : dup(STDERR_FILENO);
 }
 
 static void fuzz_end(struct child *c, bool ran)

@@ -3,6 +3,7 @@
  * served; and when nobody can say, nothing is concluded. */
 #include "left_rig.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -73,6 +74,36 @@ TEST(a_process_that_ended_unseen_is_lost_and_so_is_one_whose_pid_is_a_strangers)
 {
         CHECK(recovers_to((struct left){.pid = NOBODYS_PID, .start_ticks = 1, .recorded = true}, LOST));
         CHECK(recovers_to((struct left){.pid = getpid(), .start_ticks = 1, .recorded = true}, LOST));
+}
+
+static void *wait_in_thread(void *pipe_fd)
+{
+        char c;
+
+        while (read(*(int *)pipe_fd, &c, 1) < 0)
+                ;
+        return NULL;
+}
+
+TEST(a_process_whose_number_is_a_threads_now_is_lost)
+{
+        pid_t tid = 0;
+        pthread_t thread;
+        int pipes[2];
+        struct dirent *d;
+        DIR *tasks;
+
+        CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
+        CHECK_INT(pthread_create(&thread, NULL, wait_in_thread, &pipes[0]), 0);
+        tasks = opendir("/proc/self/task");
+        while ((d = readdir(tasks)))
+                tid = atoi(d->d_name) > 0 && atoi(d->d_name) != getpid() ? atoi(d->d_name) : tid;
+        closedir(tasks);
+        CHECK(tid > 0);
+        CHECK(recovers_to((struct left){.pid = tid, .start_ticks = 1, .recorded = true}, LOST));
+        close(pipes[1]);
+        pthread_join(thread, NULL);
+        close(pipes[0]);
 }
 
 TEST(a_start_that_was_cut_short_is_lost_when_its_child_is_gone_or_nobodys)
@@ -188,7 +219,7 @@ static void recover_short_of_files(bool recorded)
                         1);
                 CHECK_INT(kill(slot.pid, 0), 0);
         }
-        CHECK(refusals >= 3); /* its look at the process, its pidfd, its second look */
+        CHECK(refusals >= 2); /* its pidfd, its look at the process */
         seam_reset();
         CHECK_INT(registry_active(r.registry, NULL, 0), 1);
         close(release);
@@ -226,6 +257,27 @@ TEST(a_process_that_is_reaped_by_a_stranger_while_recovery_looks_at_it_is_lost)
         rig_end(&r);
         close(release);
         CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+/* Its number may be a stranger's when it is looked at: nothing but the pidfd tells. */
+TEST(a_start_whose_child_is_reaped_while_recovery_looks_at_it_is_lost)
+{
+        struct journal_slot slot = {.id = 1};
+        struct keeper k;
+        int release;
+        struct rig r;
+
+        rig_prepare(&r);
+        keeper_begin(&k, &r);
+        slot.pid = fork_unexeced(&release);
+        leave(&r, (struct left){.slot = &slot});
+        seam_fail("pidfd_send_signal", 1, ESRCH);
+        open_registry(&r);
+        CHECK_INT(rig_select("SELECT " LOST " FROM process"), 1);
+        rig_end(&r);
+        keeper_end(&k);
+        close(release);
+        CHECK_INT(waitpid(slot.pid, NULL, 0), slot.pid);
 }
 
 /* A parent of the child, which becomes ours when that one dies. It is no child of ours itself: a forkserver that is

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/procfs.h"
 #include "base/socket.h"
@@ -301,6 +302,24 @@ TEST(who_keeps_more_files_free_does_so_under_a_small_limit)
         }
         setrlimit(RLIMIT_NOFILE, &before);
         close(first);
+}
+
+static uint64_t ticks_now(void)
+{
+        return (uint64_t)(clock_boot_us() / (CLOCK_US_PER_S / sysconf(_SC_CLK_TCK)));
+}
+
+TEST(procfs_knows_when_a_process_began_and_its_parent)
+{
+        uint64_t before = ticks_now();
+        pid_t pid = sleeper_called("x");
+        struct procfs_stat st = {0};
+
+        CHECK_INT(procfs_stat(pid, &st), 0);
+        CHECK(st.start_ticks + 1 >= before && st.start_ticks <= ticks_now());
+        CHECK_INT(st.ppid, getpid());
+        kill(pid, SIGKILL);
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
 }
 
 TEST(procfs_knows_who_has_execed)

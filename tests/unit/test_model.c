@@ -267,6 +267,23 @@ TEST(a_copy_of_a_process_shares_nothing_with_it)
         process_free(NULL);
 }
 
+TEST(a_packed_copy_of_a_process_shares_nothing_with_it)
+{
+        char name[] = "n", by[] = "timeout", detail[] = "why";
+        struct process copy, p = {.id = 4, .name = name, .requested_by = by, .exit = {.detail = detail}};
+
+        CHECK_INT(process_copy_packed(&copy, &p), 0);
+        name[0] = by[0] = detail[0] = 'x';
+        CHECK_INT(copy.id, 4);
+        CHECK_STR(copy.name, "n");
+        CHECK_STR(copy.requested_by, "timeout");
+        CHECK_STR(copy.exit.detail, "why");
+        CHECK_NULL(copy.identity);
+        process_rename(&copy, strdup("another"));
+        CHECK_STR(copy.name, "another");
+        process_done(&copy);
+}
+
 /* Once, and again: of strings of their own, and of packed ones. */
 TEST(a_process_that_is_packed_or_renamed_says_what_it_said)
 {
