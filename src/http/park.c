@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -27,7 +27,7 @@ static uint64_t cookie(const struct park *p, size_t slot)
         return (uint64_t)p->slots[slot].turn << 32 | slot;
 }
 
-static const uint64_t STOP_COOKIE = UINT64_MAX;
+static const uint64_t STOP_COOKIE = UINT64_MAX, IDLE_COOKIE = UINT64_MAX - 1;
 
 /* The request that an event is about, with a reference; NULL when it has left. */
 static struct request *find(struct park *p, uint64_t event)
@@ -44,6 +44,15 @@ static struct request *find(struct park *p, uint64_t event)
         return r;
 }
 
+/* The timer is read first: what it is set to meanwhile is another event. */
+static void sweep(struct park *p)
+{
+        uint64_t expired;
+
+        if (read(p->timer_fd, &expired, sizeof(expired)) == sizeof(expired))
+                idle_sweep(p->idle);
+}
+
 /* Hand on what an event says. False: it is the end. */
 static bool dispatch(struct park *p, uint64_t event)
 {
@@ -51,6 +60,10 @@ static bool dispatch(struct park *p, uint64_t event)
 
         if (event == STOP_COOKIE)
                 return false;
+        if (event == IDLE_COOKIE) {
+                sweep(p);
+                return true;
+        }
         r = find(p, event);
         if (!r)
                 return true;
@@ -63,37 +76,35 @@ static void *run(void *arg)
 {
         struct park *p = arg;
         struct epoll_event events[EVENTS_MAX];
-        int64_t swept_us = clock_mono_us();
-        int tick_ms = idle_tick_ms(p->idle);
 
         for (;;) {
-                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, tick_ms);
+                int n = sys_epoll_wait(p->epoll_fd, events, EVENTS_MAX, -1);
 
                 for (int i = 0; i < n; i++)
                         if (!dispatch(p, events[i].data.u64))
                                 return NULL;
-                if (clock_mono_us() - swept_us < tick_ms * INT64_C(1000))
-                        continue;
-                swept_us = clock_mono_us();
-                idle_sweep(p->idle);
         }
 }
 
 int park_open(struct park *p, struct idle *idle, const struct limits *limits, struct err *e)
 {
-        struct epoll_event ev = {.events = EPOLLIN, .data.u64 = STOP_COOKIE};
+        struct epoll_event stop = {.events = EPOLLIN, .data.u64 = STOP_COOKIE};
+        struct epoll_event timer = {.events = EPOLLIN, .data.u64 = IDLE_COOKIE};
         int rc;
 
         *p = (struct park){.idle = idle,
                            .limits = limits,
                            .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
-                           .stop_fd = eventfd(0, EFD_CLOEXEC)};
+                           .stop_fd = eventfd(0, EFD_CLOEXEC),
+                           .timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
         tally_init(&p->callers);
         pthread_mutex_init(&p->lock, NULL);
         pthread_cond_init(&p->changed, NULL);
-        if (p->epoll_fd < 0 || p->stop_fd < 0 ||
-            sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->stop_fd, &ev) < 0)
+        if (p->epoll_fd < 0 || p->stop_fd < 0 || p->timer_fd < 0 ||
+            sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->stop_fd, &stop) < 0 ||
+            sys_epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->timer_fd, &timer) < 0)
                 return err_set(e, ERR_INTERNAL, errno, "the park's epoll set");
+        idle_set_timer(idle, p->timer_fd);
         rc = pthread_create(&p->thread, NULL, run, p);
         if (rc)
                 return err_set(e, ERR_INTERNAL, rc, "the park's thread");
@@ -240,6 +251,7 @@ void park_done(struct park *p)
         }
         closep(&p->epoll_fd);
         closep(&p->stop_fd);
+        closep(&p->timer_fd);
         free(p->slots);
         tally_done(&p->callers);
         pthread_cond_destroy(&p->changed);

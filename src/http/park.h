@@ -30,6 +30,7 @@ struct park {
         pthread_cond_t changed;
         pthread_t thread;
         int epoll_fd, stop_fd; /* stop_fd: an eventfd that ends the thread */
+        int timer_fd;          /* set by the idle connections */
         bool running;
         struct idle *idle;
         enum {

@@ -208,7 +208,7 @@ int http_start(const struct http_config *c, struct http **out, struct err *e)
         idle_init(&h->idle, &h->config.limits);
         tally_init(&h->peers);
         init_sessions(h);
-        h->park.epoll_fd = h->park.stop_fd = h->feed.wake_fd = -1;
+        h->park.epoll_fd = h->park.stop_fd = h->park.timer_fd = h->feed.wake_fd = -1;
         MHD_set_panic_func(on_panic, NULL);
         document_keep_no_secrets();
         if (linger_begin(&h->linger, e) < 0 || park_open(&h->park, &h->idle, &h->config.limits, e) < 0 ||

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "base/clock.h"
 
@@ -19,7 +20,9 @@ void idle_init(struct idle *i, const struct limits *limits)
                                       [IDLE_HEAD] = limits->head_us,
                                       [IDLE_BODY] = limits->body_us,
                                       [IDLE_ANSWER] = INT64_MAX,
-                                      [IDLE_STREAM] = limits->stream_us}};
+                                      [IDLE_STREAM] = limits->stream_us},
+                           .timer_fd = -1,
+                           .due_us = INT64_MAX};
         pthread_mutex_init(&i->lock, NULL);
         for (int p = 0; p < IDLE_PHASES; p++)
                 list_init(&i->connections[p]);
@@ -28,6 +31,56 @@ void idle_init(struct idle *i, const struct limits *limits)
 void idle_done(struct idle *i)
 {
         pthread_mutex_destroy(&i->lock);
+}
+
+void idle_set_timer(struct idle *i, int timer_fd)
+{
+        i->timer_fd = timer_fd;
+}
+
+/* Under the lock: look at @us; INT64_MAX: not before somebody is waited for. */
+static void look_at(struct idle *i, int64_t us)
+{
+        struct itimerspec at = {0};
+
+        if (us != INT64_MAX)
+                at.it_value = (struct timespec){.tv_sec = us / CLOCK_US_PER_S,
+                                                .tv_nsec = us % CLOCK_US_PER_S * 1000};
+        i->due_us = us;
+        if (i->timer_fd >= 0)
+                timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* When the time of @c, which is waited for, is over. */
+static int64_t end_of(const struct connection *c)
+{
+        int64_t end;
+
+        return __builtin_add_overflow(c->since_us, c->idle->max_us[c->phase], &end) ? INT64_MAX : end;
+}
+
+/* Under the lock: the end that comes first; INT64_MAX: none. */
+static int64_t first_end(const struct idle *i)
+{
+        int64_t first = INT64_MAX;
+
+        for (int p = 0; p < IDLE_PHASES; p++)
+                if (!list_empty(&i->connections[p])) {
+                        int64_t end = end_of(container_of(i->connections[p].next, struct connection, link));
+
+                        first = end < first ? end : first;
+                }
+        return first;
+}
+
+/* Under the lock: put @c, which is waited for from now on, in front of @before. */
+static void insert(struct connection *c, struct list *before)
+{
+        int64_t end = end_of(c);
+
+        list_append(before, &c->link);
+        if (end < c->idle->due_us)
+                look_at(c->idle, end);
 }
 
 struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const struct limits *limits)
@@ -45,9 +98,16 @@ struct connection *idle_accepted(struct idle *i, int fd, bool is_unix, const str
         return c;
 }
 
+/* The timer is stopped here and not in idle_leave(), where each request comes by. */
 void idle_closed(struct connection *c)
 {
-        idle_leave(c);
+        struct idle *i = c->idle;
+
+        pthread_mutex_lock(&i->lock);
+        list_remove(&c->link);
+        if (i->due_us != INT64_MAX && first_end(i) == INT64_MAX)
+                look_at(i, INT64_MAX);
+        pthread_mutex_unlock(&i->lock);
         wire_done(&c->wire);
         tls_free(c->tls);
         free(c);
@@ -81,7 +141,7 @@ void idle_begin(struct connection *c)
              before = before->prev)
                 if (container_of(before, struct connection, link)->since_us <= c->since_us)
                         break;
-        list_append(before->next, &c->link);
+        insert(c, before->next);
         pthread_mutex_unlock(&c->idle->lock);
 }
 
@@ -96,7 +156,7 @@ void idle_enter(struct connection *c, enum idle_phase phase)
         list_remove(&c->link);
         c->phase = phase;
         c->since_us = clock_mono_us();
-        list_append(&c->idle->connections[phase], &c->link);
+        insert(c, &c->idle->connections[phase]);
         pthread_mutex_unlock(&c->idle->lock);
 }
 
@@ -109,9 +169,20 @@ static void cut_off(struct connection *c)
         shutdown(c->fd, c->phase == IDLE_ANSWER ? SHUT_RDWR : SHUT_RD);
 }
 
+/* Those who came at almost the same time are seen to together. */
+static int64_t tick_us(const struct idle *i)
+{
+        int64_t tick = TICK_MS_MAX * INT64_C(1000);
+
+        for (int p = 0; p < IDLE_PHASES; p++)
+                if (i->max_us[p] / 8 < tick)
+                        tick = i->max_us[p] / 8;
+        return tick < TICK_MS_MIN * INT64_C(1000) ? TICK_MS_MIN * INT64_C(1000) : tick;
+}
+
 void idle_sweep(struct idle *i)
 {
-        int64_t now = clock_mono_us();
+        int64_t now = clock_mono_us(), next;
 
         pthread_mutex_lock(&i->lock);
         for (int p = 0; p < IDLE_PHASES; p++)
@@ -122,6 +193,8 @@ void idle_sweep(struct idle *i)
                                 break;
                         cut_off(c);
                 }
+        next = first_end(i);
+        look_at(i, next < now + tick_us(i) ? now + tick_us(i) : next);
         pthread_mutex_unlock(&i->lock);
 }
 
@@ -142,14 +215,4 @@ void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n)
                         n--;
                 }
         pthread_mutex_unlock(&i->lock);
-}
-
-int idle_tick_ms(const struct idle *i)
-{
-        int64_t tick = TICK_MS_MAX;
-
-        for (int p = 0; p < IDLE_PHASES; p++)
-                if (i->max_us[p] / 8000 < tick)
-                        tick = i->max_us[p] / 8000;
-        return tick < TICK_MS_MIN ? TICK_MS_MIN : (int)tick;
 }

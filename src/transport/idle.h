@@ -34,6 +34,8 @@ struct idle {
         pthread_mutex_t lock;
         struct list connections[IDLE_PHASES];
         int64_t max_us[IDLE_PHASES];
+        int timer_fd;   /* -1: none */
+        int64_t due_us; /* what it is set to; INT64_MAX: it is not */
 };
 
 struct connection {
@@ -52,6 +54,9 @@ struct connection {
 };
 
 void idle_init(struct idle *i, const struct limits *limits);
+/** From now on @timer_fd, a timerfd of CLOCK_MONOTONIC, expires when there is something to sweep, and never while nobody
+ * is waited for. The caller's; before the first connection, and until there is none any more. */
+void idle_set_timer(struct idle *i, int timer_fd);
 void idle_done(struct idle *i);
 
 /** A connection was accepted; it is waited for from idle_enter() or idle_begin() on. NULL: out of memory. */
@@ -76,7 +81,4 @@ void idle_sweep(struct idle *i);
 /** Make room: cut off at most @n of one listener that are quiet or bring a head for @us or longer, or bring a body or
  * read an answer for some seconds; in this order, the oldest of each first. */
 void idle_evict(struct idle *i, bool is_unix, int64_t us, unsigned n);
-/** How often to sweep, in milliseconds. */
-int idle_tick_ms(const struct idle *i);
-
 #endif

@@ -69,3 +69,33 @@ is_gone() { # PID
     stop_creche
   )
 }
+
+# How often the threads of a process have been given a processor so far.
+switches_of() { # PID
+  cat "/proc/$1/task"/*/status | awk '/ctxt_switches/ { n += $2 } END { print n }'
+}
+
+slept_two_seconds() { # PID
+  local before
+
+  before=$(switches_of "$1") || return
+  sleep 2
+  [[ $(switches_of "$1") == "$before" ]]
+}
+
+@test "idle: no thread wakes up while nothing happens, with children and with a client who is quiet" {
+  start_creche
+  create_process '{"argv": ["sleep", "1000"]}' >/dev/null
+  wait_until slept_two_seconds "$(daemon_pid)"
+  python3 -c '
+import http.client, signal, socket, sys
+c = http.client.HTTPConnection("creche")
+c.sock = socket.socket(socket.AF_UNIX)
+c.sock.connect(sys.argv[1])
+c.request("GET", "/v1/health")
+print(c.getresponse().read() and "served", flush=True)
+signal.pause()' "$CRECHE_SOCKET" >"$BATS_TEST_TMPDIR/served" 3>&- &
+  wait_until test -s "$BATS_TEST_TMPDIR/served"
+  wait_until slept_two_seconds "$(daemon_pid)"
+  kill $!
+}

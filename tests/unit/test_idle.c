@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_idle.c: how long a connection is waited for. */
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "transport/idle.h"
 #include "test.h"
@@ -54,6 +55,66 @@ TEST(a_connection_that_takes_too_long_is_cut_off)
         idle_sweep(&r.idle);
         CHECK(is_cut(&r));
         rig_done(&r);
+}
+
+/* Until it expires; 0: it is not set. */
+static int64_t timer_us(int fd)
+{
+        struct itimerspec left;
+
+        CHECK_INT(timerfd_gettime(fd, &left), 0);
+        return left.it_value.tv_sec * 1000000 + (left.it_value.tv_nsec + 999) / 1000;
+}
+
+TEST(the_timer_is_set_to_the_first_end_and_not_at_all_while_nobody_is_waited_for)
+{
+        int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        struct rig r, other;
+
+        rig_init(&r, &LIMITS);
+        rig_init(&other, &LIMITS);
+        idle_set_timer(&r.idle, timer);
+        other.connection->idle = &r.idle;
+        CHECK_INT(timer_us(timer), 0);
+        idle_enter(r.connection, IDLE_ANSWER); /* it has no end */
+        CHECK_INT(timer_us(timer), 0);
+        idle_enter(r.connection, IDLE_QUIET);
+        CHECK(timer_us(timer) > LIMITS.head_us);
+        idle_begin(other.connection);
+        CHECK(timer_us(timer) > 0 && timer_us(timer) <= LIMITS.head_us);
+        idle_closed(other.connection); /* whoever is left has an end */
+        CHECK(timer_us(timer) > 0);
+        idle_sweep(&r.idle);
+        CHECK(timer_us(timer) > LIMITS.head_us);
+        idle_leave(r.connection);
+        idle_sweep(&r.idle);
+        CHECK_INT(timer_us(timer), 0);
+        idle_enter(r.connection, IDLE_HEAD);
+        CHECK(timer_us(timer) > 0);
+        idle_closed(r.connection);
+        CHECK_INT(timer_us(timer), 0);
+        r.connection = idle_accepted(&r.idle, r.pair[0], true, &LIMITS);
+        other.connection = idle_accepted(&other.idle, other.pair[0], true, &LIMITS);
+        rig_done(&other);
+        rig_done(&r);
+        close(timer);
+}
+
+TEST(those_who_are_not_due_yet_are_looked_at_again)
+{
+        int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        struct rig r;
+
+        rig_init(&r, &LIMITS);
+        idle_set_timer(&r.idle, timer);
+        r.connection->since_us -= LIMITS.head_us - 1;
+        idle_begin(r.connection);
+        r.connection->since_us += LIMITS.head_us; /* it has begun anew since the timer was set */
+        idle_sweep(&r.idle);
+        CHECK(!is_cut(&r));
+        CHECK(timer_us(timer) > 0);
+        rig_done(&r);
+        close(timer);
 }
 
 TEST(each_phase_has_a_time_of_its_own)
