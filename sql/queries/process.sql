@@ -126,8 +126,8 @@ RETURNING name, lineage, exitcode, exit_reason, joined_at IS NOT NULL;
 -- include: columns
   , ifnull((SELECT boot_id = :boot_id AND pid_ns = :pid_ns FROM boot WHERE boot.id = process.boot), 0),
        idempotency_key IS NOT NULL
-  FROM process INDEXED BY process_open WHERE state IN ('starting', 'started')
- ORDER BY state = 'starting', id;
+  FROM process INDEXED BY process_open WHERE state IN ('starting', 'started') AND (state = 'starting') = :starting
+ ORDER BY id;
 
 -- name: process_list_descending
 -- include: columns

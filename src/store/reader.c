@@ -156,19 +156,16 @@ int store_list(struct store *s, const struct caller *who, const struct process_f
         return rc;
 }
 
-int store_open_rows(struct store *s, const struct boot *boot,
-                    void (*show)(const struct open_row *row, void *arg), void *arg, struct err *e)
+static int show_open(struct db *db, const struct boot *boot, bool starting,
+                     void (*show)(const struct open_row *row, void *arg), void *arg, struct err *e)
 {
-        struct db *db = pool_take(s, e);
+        sqlite3_stmt *q = db_stmt(db, SQL_PROCESS_OPEN);
         struct process p;
-        sqlite3_stmt *q;
         int rc;
 
-        if (!db)
-                return -1;
-        q = db_stmt(db, SQL_PROCESS_OPEN);
         db_bind_text(q, ":boot_id", boot->boot_id);
         db_bind_int(q, ":pid_ns", boot->pid_ns);
+        db_bind_int(q, ":starting", starting);
         while ((rc = db_step(db, q, e)) > 0) {
                 struct open_row row = {.process = &p,
                                        .same_boot = sqlite3_column_int(q, row_columns),
@@ -177,6 +174,21 @@ int store_open_rows(struct store *s, const struct boot *boot,
                 row_read(q, &p);
                 show(&row, arg);
         }
+        return rc;
+}
+
+/* Twice, each time in the order of the index: sorted, all rows would be in memory at once. */
+int store_open_rows(struct store *s, const struct boot *boot,
+                    void (*show)(const struct open_row *row, void *arg), void *arg, struct err *e)
+{
+        struct db *db = pool_take(s, e);
+        int rc;
+
+        if (!db)
+                return -1;
+        rc = show_open(db, boot, false, show, arg, e);
+        if (rc == 0)
+                rc = show_open(db, boot, true, show, arg, e);
         pool_give(s, db);
         return rc;
 }

@@ -178,6 +178,26 @@ static void note_open(const struct open_row *row, void *arg)
                       row->same_boot ? "" : "(other boot)", row->has_key ? "(key)" : "");
 }
 
+TEST(open_rows_that_have_started_come_before_those_that_are_starting)
+{
+        struct store *s = open_with_a_family();
+        struct seen seen = {0};
+        struct err e = {0};
+
+        for (int64_t id = 31; id < 35; id++) {
+                struct process p = rig_process(id, PROCESS_STARTING);
+                struct move m = {.id = id, .to = PROCESS_STARTED};
+
+                rig_insert(s, &p);
+                if (id % 2 == 0)
+                        rig_write(s, move_run, &m);
+        }
+        MUST(store_open_rows(s, &rig_boot, note_open, &seen, &e));
+        CHECK_STR(strbuf_text(&seen.ids), "1 2 3 32 34 31 33");
+        strbuf_done(&seen.ids);
+        store_close(s);
+}
+
 TEST(open_rows_are_those_that_may_still_run_and_tell_their_boot_and_key)
 {
         struct store *s = open_with_a_family();
