@@ -20,13 +20,22 @@
 #include "base/sys.h"
 #include "registry/internal.h"
 
-enum { MOVING_TRIES = 2000 };
+enum { MOVING_TRIES = 2000, ALONE_MAX = 256 /* for fewer no thread is worth its while */ };
 
 struct recovery {
         struct registry *registry;
         struct err err;
         size_t adopted, ended, unstarted;
+        /* Of rows that say started, not looked at yet: each is in no table. */
+        struct child **found;
+        size_t found_n, found_room;
+        size_t first, step; /* which of them to look at */
 };
+
+static void no_memory(struct recovery *rec)
+{
+        err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
+}
 
 struct unstarted_op {
         struct store_job job;
@@ -59,7 +68,7 @@ static void leave_to_client(struct recovery *rec, int64_t id)
         struct unstarted_op *op = malloc(sizeof(*op));
 
         if (!op) {
-                err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
+                no_memory(rec);
                 return;
         }
         *op = (struct unstarted_op){.job = {.run = unstarted_run, .done = unstarted_done}, .id = id};
@@ -68,24 +77,29 @@ static void leave_to_client(struct recovery *rec, int64_t id)
         store_submit(rec->registry->store, &op->job);
 }
 
-/* A child for the row @p. */
+/* A child for the row @p, in no table. */
 static struct child *child_of_row(struct recovery *rec, const struct process *p)
 {
-        struct registry *r = rec->registry;
-        struct child *c = child_new(r);
+        struct child *c = child_new(rec->registry);
 
         if (!c || process_copy_packed(&c->rec, p) < 0) {
                 child_unref(c);
-                err_set(&rec->err, ERR_UNAVAILABLE, 0, "out of memory");
+                no_memory(rec);
                 return NULL;
         }
         c->peer = PEER_NOBODY;
         c->durable = true;
+        return c;
+}
+
+static void enter(struct child *c)
+{
+        struct registry *r = c->registry;
+
         pthread_mutex_lock(&r->lock);
         table_insert(r, c);
         r->on_parent_death_n += c->rec.on_parent_death != 0;
         pthread_mutex_unlock(&r->lock);
-        return c;
 }
 
 static void see(struct child *c)
@@ -96,16 +110,21 @@ static void see(struct child *c)
         pthread_mutex_unlock(&c->registry->lock);
 }
 
-static void declare_lost(struct recovery *rec, const struct process *p, const char *why)
+static void lose(struct recovery *rec, struct child *c, const char *why)
 {
-        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
-
-        if (!c)
-                return;
+        enter(c);
         rec->ended++;
         see(c);
         KILLPOINT("recover.lost");
         exit_lost(c, why);
+}
+
+static void declare_lost(struct recovery *rec, const struct process *p, const char *why)
+{
+        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
+
+        if (c)
+                lose(rec, c, why);
 }
 
 static void declare_failed(struct recovery *rec, const struct process *p)
@@ -114,6 +133,7 @@ static void declare_failed(struct recovery *rec, const struct process *p)
 
         if (!c)
                 return;
+        enter(c);
         rec->ended++;
         see(c);
         KILLPOINT("recover.failed");
@@ -148,15 +168,14 @@ static void cannot_say(struct recovery *rec, const struct process *p)
         err_set(&rec->err, ERR_TRY_AGAIN, errno, "looking at process %" PRId64, p->id);
 }
 
-/* The process @pidfd is the one of the row. A zombie is adopted as well: its parent is asked how it ended. */
-static void adopt(struct recovery *rec, const struct process *p, int *pidfd, const struct procfs_stat *st,
+/* The process @pidfd is @c. A zombie is adopted as well: its parent is asked how it ended. */
+static void adopt(struct recovery *rec, struct child *c, int *pidfd, const struct procfs_stat *st,
                   const struct journal_slot *slot)
 {
         struct registry *r = rec->registry;
-        CLEANUP(child_unrefp) struct child *c = child_of_row(rec, p);
+        bool unrecorded = c->rec.state == PROCESS_STARTING;
 
-        if (!c)
-                return;
+        enter(c);
         rec->adopted++;
         KILLPOINT("recover.adopt");
         c->pidfd = TAKE_FD(*pidfd);
@@ -173,7 +192,7 @@ static void adopt(struct recovery *rec, const struct process *p, int *pidfd, con
         table_insert_pid(r, c);
         child_arm_timeout(c, ran_us(&c->rec));
         pthread_mutex_unlock(&r->lock);
-        if (p->state == PROCESS_STARTING)
+        if (unrecorded)
                 child_record_start(c);
         if (c->rec.out == OUTPUT_LOG || c->rec.err == OUTPUT_LOG)
                 logs_watch(r->config.logs, c->rec.id);
@@ -241,6 +260,7 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
 {
         struct registry *r = rec->registry;
         const struct journal_slot *slot = journal_find(r->journal, row->id);
+        CLEANUP(child_unrefp) struct child *c = NULL;
         CLEANUP(closep) int pidfd = -1;
         struct process p = *row;
         struct procfs_stat st;
@@ -266,27 +286,106 @@ static void recover_starting(struct recovery *rec, const struct process *row, bo
         if (rc > 0 || !is_held(pidfd) || parent_of(r, st.ppid) == PEER_NOBODY || p.pid == getpid() ||
             has_owner(r, p.pid))
                 declare_lost(rec, &p, "the daemon and creche-init were killed while it was being started");
-        else
-                adopt(rec, &p, &pidfd, &st, slot);
+        else if ((c = child_of_row(rec, &p)))
+                adopt(rec, c, &pidfd, &st, slot);
 }
 
-static void recover_started(struct recovery *rec, const struct process *p)
+static void recover_started(struct recovery *rec, struct child *c)
 {
         const struct journal_slot *slot = NULL;
         CLEANUP(closep) int pidfd = -1;
         struct procfs_stat st;
-        int rc = look_at(rec, p, &pidfd, &st);
+        int rc = look_at(rec, &c->rec, &pidfd, &st);
 
         if (rc < 0)
                 return;
-        if (rc > 0 || st.start_ticks != p->start_ticks) {
-                declare_lost(rec, p, "it ended while no process of Creche was there to see it");
+        if (rc > 0 || st.start_ticks != c->rec.start_ticks) {
+                lose(rec, c, "it ended while no process of Creche was there to see it");
                 return;
         }
         /* The last daemon had adopted it before it became its program: why it could not is still to be told. */
         if (st.never_execed)
-                slot = journal_find(rec->registry->journal, p->id);
-        adopt(rec, p, &pidfd, &st, slot);
+                slot = journal_find(rec->registry->journal, c->rec.id);
+        adopt(rec, c, &pidfd, &st, slot);
+}
+
+/* From one thread only. */
+static void say_progress(struct registry *r)
+{
+        if (r->config.progress)
+                r->config.progress(r->config.fatal_arg);
+}
+
+static void *recover_some(void *arg)
+{
+        struct recovery *rec = arg;
+
+        for (size_t i = rec->first; i < rec->found_n; i += rec->step) {
+                if (rec->first == 0)
+                        say_progress(rec->registry);
+                recover_started(rec, rec->found[i]);
+        }
+        return NULL;
+}
+
+/* Every second of them by a thread of its own, at the same time. */
+static void recover_in_two(struct recovery *rec)
+{
+        struct recovery other = *rec;
+        pthread_t thread;
+
+        other.adopted = other.ended = 0;
+        other.first = 1;
+        other.step = rec->step = 2;
+        if (pthread_create(&thread, NULL, recover_some, &other) != 0) {
+                rec->step = 1;
+                recover_some(rec);
+                return;
+        }
+        recover_some(rec);
+        pthread_join(thread, NULL);
+        rec->adopted += other.adopted;
+        rec->ended += other.ended;
+        if (rec->err.kind == ERR_NONE)
+                rec->err = other.err;
+}
+
+static void forget_found(struct recovery *rec)
+{
+        while (rec->found_n)
+                child_unref(rec->found[--rec->found_n]);
+}
+
+/* What is asked of the kernel takes most of the time of a recovery. */
+static void recover_found(struct recovery *rec)
+{
+        rec->first = 0;
+        rec->step = 1;
+        if (rec->found_n > ALONE_MAX)
+                recover_in_two(rec);
+        else
+                recover_some(rec);
+        forget_found(rec);
+}
+
+static void find(struct recovery *rec, const struct process *p)
+{
+        struct child *c = child_of_row(rec, p);
+
+        if (c && rec->found_n == rec->found_room) {
+                size_t room = rec->found_room ? 2 * rec->found_room : 64;
+                struct child **found = reallocarray(rec->found, room, sizeof(struct child *));
+
+                if (!found) {
+                        child_unref(c);
+                        no_memory(rec);
+                        return;
+                }
+                rec->found = found;
+                rec->found_room = room;
+        }
+        if (c)
+                rec->found[rec->found_n++] = c;
 }
 
 static void recover_row(const struct open_row *row, void *arg)
@@ -295,14 +394,31 @@ static void recover_row(const struct open_row *row, void *arg)
         const struct process *p = row->process;
 
         KILLPOINT("recover.row");
-        if (rec->registry->config.progress)
-                rec->registry->config.progress(rec->registry->config.fatal_arg);
-        if (!row->same_boot)
+        say_progress(rec->registry);
+        if (!row->same_boot) {
                 declare_lost(rec, p, "the machine was restarted, or another one holds its database now");
-        else if (p->state == PROCESS_STARTING)
+        } else if (p->state == PROCESS_STARTED) {
+                find(rec, p);
+        } else {
+                recover_found(rec); /* whose number is whose is known before it has to be guessed */
                 recover_starting(rec, p, row->has_key);
-        else
-                recover_started(rec, p);
+        }
+}
+
+/* Each row that was open. ERR_TRY_AGAIN, when nobody can say what has become of one, and the errors of the store. */
+static int recover_all(struct recovery *rec, const struct boot *boot, struct err *e)
+{
+        int rc = store_open_rows(rec->registry->store, boot, recover_row, rec, e);
+
+        if (rc == 0)
+                recover_found(rec);
+        forget_found(rec);
+        free(rec->found);
+        if (rc == 0 && rec->err.kind != ERR_NONE) {
+                *e = rec->err;
+                rc = -1;
+        }
+        return rc;
 }
 
 /* The last daemon may have died between the end of a parent and the signal to its children. */
@@ -369,12 +485,8 @@ int recover_run(struct registry *r, const struct boot *boot, struct err *e)
 {
         struct recovery rec = {.registry = r};
 
-        if (store_open_rows(r->store, boot, recover_row, &rec, e) < 0)
+        if (recover_all(&rec, boot, e) < 0)
                 return -1;
-        if (rec.err.kind != ERR_NONE) {
-                *e = rec.err;
-                return -1;
-        }
         KILLPOINT("recover.concluded");
         /* Whatever was concluded from the journal is durable before the journal is forgotten. */
         wait_for_writer(r);

@@ -186,6 +186,8 @@ static void recover_rows(size_t n)
                                                                .same_boot = true,
                                                                .has_key = has_key[i]},
                                             &recovery);
+        recover_found(&recovery);
+        free(recovery.found);
 }
 
 static void forget_children(void)

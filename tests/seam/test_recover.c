@@ -66,7 +66,7 @@ TEST(recovery_says_of_each_row_that_it_has_come_so_far)
         steps = 0;
         leave(&r, l);
         open_registry(&r);
-        CHECK_INT(steps, 1);
+        CHECK_INT(steps, 2); /* it was read, and its process looked at */
         rig_shut(&r);
 }
 
@@ -130,7 +130,7 @@ TEST(a_start_is_lost_when_its_spawn_journal_is_gone_and_nobody_knows_whether_it_
         CHECK(recovers_to((struct left){.key = "k", .no_journal = true}, LOST));
 }
 
-static int second_run(struct db *db, void *arg, struct err *e)
+static int started_run(struct db *db, void *arg, struct err *e)
 {
         const struct record_extras none = {0};
         struct process p = *(struct process *)arg;
@@ -138,23 +138,26 @@ static int second_run(struct db *db, void *arg, struct err *e)
         return record_insert(db, &p, &none, e) < 0 || record_started(db, &p, e) < 0 ? -1 : 0;
 }
 
-/* Process 2, which ran as @pid. */
-static void leave_second(struct rig *r, pid_t pid)
+/* Processes from @id on, each of which ran as one of @pids. */
+static void leave_started(struct rig *r, int64_t id, const pid_t *pids, int n)
 {
-        struct process p = rig_process(2, PROCESS_STARTING);
         struct boot boot = {.pid_ns = procfs_pid_ns()};
         const struct store_config c = {
                 .dir = test_dir_fd(), .path = r->config.database, .boot = &boot, .fatal = rig_fatal};
-        struct procfs_stat st;
         struct store *s = NULL;
         struct err e = {0};
 
         MUST(procfs_boot_id(boot.boot_id, sizeof(boot.boot_id), &e));
-        CHECK_INT(procfs_stat(pid, &st), 0);
-        p.pid = pid;
-        p.start_ticks = st.start_ticks;
         MUST(store_open(&c, &s, &e));
-        rig_write(s, second_run, &p);
+        for (int i = 0; i < n; i++) {
+                struct process p = rig_process(id + i, PROCESS_STARTING);
+                struct procfs_stat st = {0};
+
+                procfs_stat(pids[i], &st);
+                p.pid = pids[i];
+                p.start_ticks = st.start_ticks;
+                rig_write(s, started_run, &p);
+        }
         store_close(s);
 }
 
@@ -170,7 +173,7 @@ TEST(a_spawn_journal_that_names_another_process_makes_nobody_signal_that_one)
         keeper_begin(&k, &r);
         slot.pid = fork_unexeced(&release);
         leave(&r, (struct left){.slot = &slot});
-        leave_second(&r, slot.pid);
+        leave_started(&r, 2, &slot.pid, 1);
         open_registry(&r);
         first = rig_show(&r, 1);
         second = rig_show(&r, 2);
@@ -183,6 +186,31 @@ TEST(a_spawn_journal_that_names_another_process_makes_nobody_signal_that_one)
         rig_join(&r, 2);
         rig_end(&r);
         keeper_end(&k);
+}
+
+/* So many that two threads look at them. The living and the dead come in pairs. */
+TEST(of_many_rows_each_is_watched_or_has_its_own_end)
+{
+        enum { ROWS = 600, LIVING = 150, TOGETHER = 4 };
+        pid_t pids[ROWS];
+        int release[LIVING];
+        struct rig r;
+
+        rig_prepare(&r);
+        for (int i = 0; i < ROWS; i++)
+                pids[i] = NOBODYS_PID;
+        for (int i = 0; i < LIVING; i++)
+                pids[i * TOGETHER + i % 2] = fork_unexeced(&release[i]);
+        leave_started(&r, 1, pids, ROWS);
+        open_registry(&r);
+        CHECK_INT(registry_active(r.registry, NULL, 0), LIVING);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE " LOST), ROWS - LIVING);
+        for (int i = 0; i < LIVING; i++)
+                close(release[i]);
+        for (int i = 0; i < LIVING; i++)
+                rig_join(&r, i * TOGETHER + i % 2 + 1);
+        CHECK_INT(rig_select("SELECT count(*) FROM process WHERE exitcode = 127"), LIVING);
+        rig_end(&r);
 }
 
 /* What recovery asks of the kernel fails, call by call, with a child left in @l: it fails and leaves the row, or
