@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "base/procfs.h"
@@ -325,23 +326,18 @@ void exit_never_was(struct child *c, const struct err *why)
         record(c, end);
 }
 
-/* It died before it had become its program? The kernel remembers, of a zombie too. Who has ended itself before that has
- * told its starter why, and does not come here; but who was killed has not. */
-static bool never_ran(const struct child *c, int code)
+/* It died before it had become its program? The kernel remembers, of a zombie too. */
+static bool never_ran(const struct child *c)
 {
         struct procfs_stat st;
 
-        return (c->unexeced || (c->doubtful && code != CLD_EXITED)) &&
-               procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
+        return c->unexeced && procfs_stat_patiently(c->rec.pid, &st) == 0 && st.never_execed;
 }
 
 void exit_from_parent(struct child *c, int code, int status, const struct rusage *ru)
 {
-        const struct journal_slot *slot = c->unexeced;
-
-        if (never_ran(c, code))
-                exit_failed(c, slot ? (enum bootstrap_stage)slot->stage : STAGE_NONE,
-                            slot ? slot->errnum : 0);
+        if (never_ran(c))
+                exit_failed(c, (enum bootstrap_stage)c->unexeced->stage, c->unexeced->errnum);
         else
                 exit_from_wait(c, code, status, ru);
 }
@@ -377,6 +373,9 @@ static void reap(struct registry *r, struct child *c)
         }
         pthread_mutex_lock(&r->lock);
         slot = TAKE_PTR(c->slot);
+        /* A join of many may keep its record for long. */
+        closep(&c->pidfd);
+        closep(&c->stdin_fd);
         pthread_mutex_unlock(&r->lock);
         if (slot)
                 journal_release(r->journal, slot);

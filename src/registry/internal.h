@@ -93,7 +93,6 @@ struct child {
         bool told;             /* its parent has told how it ended, or cannot any more */
         bool kept_stdin;       /* creche-init holds a duplicate */
         bool started_with_end; /* the writer's: its start is recorded with its end */
-        bool doubtful;         /* of one that was killed it is asked whether it had become its program */
         bool ended_before; /* the row had an end already, which may not be the one in rec to the microsecond */
         unsigned epoch;    /* of settling, when exit_seen */
         int stdin_fd;      /* -1: none */

@@ -177,7 +177,6 @@ static void take_result(struct registry *r, struct child *c, struct start_op *op
         c->pidfd = res->pidfd;
         c->rec.pid = res->pid;
         c->rec.start_ticks = res->start_ticks;
-        c->doubtful = res->doubtful;
         c->slot = TAKE_PTR(op->slot);
         if (res->forkserver) {
                 c->peer = PEER_FORKSERVER + res->forkserver;
@@ -235,8 +234,7 @@ void start_op_started(struct start_op *op, const struct start_result *res)
 {
         struct registry *r = op->registry;
         CLEANUP(child_unrefp) struct child *c = child_ref(op->child);
-        /* Or it was killed before it had become its program, which is seen when it is a zombie. */
-        bool runs = res->stage == STAGE_NONE;
+        bool runs = res->stage == STAGE_NONE && !res->never_ran;
         struct list done = LIST_INIT(done);
 
         pthread_mutex_lock(&r->lock);

@@ -70,6 +70,7 @@ struct ticket {
         bool many_any;
         int64_t *joined; /* of many: the processes that have been joined by this */
         size_t joined_n;
+        size_t seen_bytes; /* of many: of the records that are kept to be shown */
         struct timer timer;
         struct list link; /* in the list of those to be finished, or of settlers */
         int64_t since_us; /* a join or a wait waits since; 0: it does not */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/cleanup.h"
@@ -197,6 +198,22 @@ static void note_joined(struct ticket *t, int64_t id)
         t->joined_n++;
 }
 
+enum { SEEN_BYTES_MAX = 65536 };
+
+/* Whether the record of what has ended is kept for the answer: of many, as many as take little memory, as the others may
+ * be long in coming. The rest is read when it is shown. */
+static bool fits(struct ticket *t, const struct process *p)
+{
+        size_t n = sizeof(struct child) + strlen(p->argv_json) + strlen(p->env_json) + strlen(p->labels_json);
+
+        if (!t->many)
+                return true;
+        if (n > SEEN_BYTES_MAX - t->seen_bytes)
+                return false;
+        t->seen_bytes += n;
+        return true;
+}
+
 /* The end of @c has reached a waiter of its. What is still to be recorded is not shown from here, and the row of a
  * start that failed does not say all that we know. */
 static void one_ready(struct waiter *w, struct child *c, struct list *done)
@@ -205,7 +222,7 @@ static void one_ready(struct waiter *w, struct child *c, struct list *done)
 
         if (w->joins && !c->rec.joined_us)
                 note_joined(t, c->rec.id);
-        else if (c->rec.state == PROCESS_STOPPED && !c->ended_before)
+        else if (c->rec.state == PROCESS_STOPPED && !c->ended_before && fits(t, &c->rec))
                 w->seen = child_ref(c);
         if (!t->many) {
                 t->ended = true;
@@ -415,7 +432,7 @@ static void look_at(const struct process *p, void *arg)
                 return;
         if (w->joins && !p->joined_us)
                 note_joined(t, p->id);
-        else if ((copy = process_copy(p)))
+        else if (fits(t, p) && (copy = process_copy(p)))
                 w->seen = child_of(l->registry, copy);
 }
 

@@ -189,9 +189,9 @@ enum cgroup_state cgroup_state(int events)
         ssize_t n = pread(events, text, sizeof(text) - 1, 0);
 
         text[n > 0 ? n : 0] = '\0';
-        if (!strcmp(text, "populated 0\nfrozen 0\n"))
+        if (strstr(text, "populated 0\n") && !strstr(text, "frozen 1\n"))
                 return CGROUP_EMPTY;
-        return strstr(text, "populated 1") ? CGROUP_POPULATED : CGROUP_UNUSABLE;
+        return strstr(text, "populated 1\n") ? CGROUP_POPULATED : CGROUP_UNUSABLE;
 }
 
 bool cgroup_is_untouched(int fd, bool memory)

@@ -159,14 +159,20 @@ static void forget(struct leaves *l, struct leaf *leaf)
         leaf->watch = -1;
 }
 
-/* Its number is for the next one that is made: nobody's, from before it is gone. */
+/* Its number is for the next one that is made: nobody's, from before it is gone. One that somebody is in stays whose it
+ * is, for the daemon that comes after us. */
 static void discard(struct leaves *l, struct leaf *leaf)
 {
         char name[NAME_MAX_BYTES];
+        int64_t id = tags_get(l->tags, leaf->number);
 
         close_leaf(l, leaf);
         tags_set(l->tags, leaf->number, 0);
-        cgroup_remove(l->fd, name_of(leaf, name));
+        if (cgroup_remove(l->fd, name_of(leaf, name)) < 0) {
+                tags_set(l->tags, leaf->number, id);
+                free(leaf);
+                return;
+        }
         leaf->next = l->gone;
         l->gone = leaf;
 }
@@ -285,11 +291,15 @@ void leaves_cloned(struct leaves *l, int64_t id)
 
 /* -------------------------------------------------------------------------------------------- end */
 
-/* Under the lock: @leaf goes if it is empty. */
+/* Under the lock: @leaf goes if it is empty. Who cannot look, as there are no files to be had, leaves it. */
 static bool try_release(struct leaves *l, struct leaf *leaf, bool reuse)
 {
-        enum cgroup_state state = open_leaf(l, leaf) == 0 ? cgroup_state(leaf->events) : CGROUP_UNUSABLE;
+        enum cgroup_state state = CGROUP_UNUSABLE;
 
+        if (open_leaf(l, leaf) == 0)
+                state = cgroup_state(leaf->events);
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+                return false;
         if (state == CGROUP_POPULATED) {
                 keep_open(l, leaf);
                 return false;

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/killpoint.h"
@@ -91,17 +93,39 @@ static int start_by_clone(const struct starter *s, uint64_t flags, struct launch
         return 0;
 }
 
-/* Who is waited for in vfork no more has memory of its own, unless it is ending. It is asked without a file, as there may
- * be none to be had when it ends. */
-static bool is_doubtful(pid_t pid)
+/* Who is waited for in vfork no more has memory of its own: it runs its program, or has none. */
+static bool has_memory(pid_t pid)
 {
         char byte;
         struct iovec iov = {.iov_base = &byte, .iov_len = sizeof(byte)};
+
+        return process_vm_readv(pid, &iov, 1, &iov, 1, 0) >= 0 || errno == EFAULT;
+}
+
+/* By itself: had it not become its program it would have said why. */
+static bool has_exited(int pidfd)
+{
+        siginfo_t si = {0};
+
+        return pidfd >= 0 && waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               si.si_pid && si.si_code == CLD_EXITED;
+}
+
+/* Of a child that nobody waits for in vfork any more, and that has not said why it did not run: it runs its program, or
+ * it is on its way to being a zombie. The kernel ends the wait a moment before it clears the flag that tells. */
+static bool never_ran(pid_t pid, int pidfd)
+{
+        const struct timespec nap = {.tv_nsec = 50 * 1000};
         struct procfs_stat st;
 
-        if (process_vm_readv(pid, &iov, 1, &iov, 1, 0) >= 0 || errno == EFAULT)
+        if (has_memory(pid) || has_exited(pidfd))
                 return false;
-        return errno == ESRCH || procfs_stat_patiently(pid, &st) < 0 || st.never_execed;
+        while (procfs_stat_patiently(pid, &st) == 0 && st.never_execed) {
+                if (st.state == 'Z' || st.state == 'X')
+                        return true;
+                nanosleep(&nap, NULL);
+        }
+        return false;
 }
 
 static int start_by(struct starter *s, enum start_method method, struct launch *l, struct journal_slot *slot,
@@ -124,6 +148,6 @@ int starter_start(struct starter *s, enum start_method method, struct launch *l,
         if (start_by(s, method, l, slot, files, r, e) < 0)
                 return -1;
         r->start_ticks = ticks_of(&s->ticks, r->pid, before_us, clock_boot_us());
-        r->doubtful = r->stage == STAGE_NONE && is_doubtful(r->pid);
+        r->never_ran = r->stage == STAGE_NONE && never_ran(r->pid, r->pidfd);
         return 0;
 }

@@ -38,9 +38,9 @@ struct starter {
 struct start_result {
         pid_t pid;
         uint64_t start_ticks; /* of ticks_of() */
-        bool doubtful; /* it is ending, and may have been killed before it was its program: its zombie tells */
-        int pidfd;     /* the caller's; -1: somebody outside has reaped it already */
-        uint32_t forkserver; /* 0: our own child; else the generation of the forkserver that is its parent */
+        bool never_ran;       /* killed before it had become its program, which @stage does not say */
+        int pidfd;            /* the caller's; -1: somebody outside has reaped it already */
+        uint32_t forkserver;  /* 0: our own child; else the generation of the forkserver that is its parent */
         enum bootstrap_stage stage;
         int errnum;
 };

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-enum { FEWEST = 4096, MOST = 1 << 22 /* the kernel's PID_MAX_LIMIT */, MARK_BYTES = 48 };
+enum { FEWEST = 4096, MOST = 1 << 22 /* the kernel's PID_MAX_LIMIT */, MARK_BYTES = 80 };
 
 /* On the directory of the leaves, in the kernel: which file has their tags. */
 #define MARK "user.creche.tags"
@@ -48,14 +48,16 @@ static int make_room(struct tags *t, uint32_t n)
         return 0;
 }
 
-/* A copy has another number, and one that was made anew after it was removed. */
+/* A copy has another number, or, as one that was made anew after this was removed may have the same, was born later. */
 static int say_mark(const struct tags *t, char out[MARK_BYTES])
 {
-        struct stat st;
+        struct statx st;
 
-        if (fstat(t->fd, &st) < 0)
+        if (statx(t->fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
                 return -1;
-        return snprintf(out, MARK_BYTES, "%" PRIu64 ":%" PRIu64, (uint64_t)st.st_dev, (uint64_t)st.st_ino);
+        return snprintf(out, MARK_BYTES, "%" PRIu32 ":%" PRIu32 ":%" PRIu64 ":%" PRId64 ".%" PRIu32,
+                        st.stx_dev_major, st.stx_dev_minor, (uint64_t)st.stx_ino,
+                        (int64_t)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
 }
 
 static int mark(struct tags *t, int leaves)

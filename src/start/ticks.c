@@ -29,7 +29,7 @@ uint64_t ticks_of(struct ticks *t, pid_t pid, int64_t before_us, int64_t after_u
         if (procfs_stat_patiently(pid, &st) != 0)
                 return 0;
         if (st.start_ticks >= first && st.start_ticks <= last) {
-                t->agreed++;
+                t->agreed += last - first <= 1; /* a longer while proves little */
         } else if (!t->differs) {
                 t->differs = true;
                 log_warn("clock.differs", "pid=%d start=%" PRIu64 " first=%" PRIu64 " last=%" PRIu64, pid,

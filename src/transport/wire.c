@@ -442,8 +442,7 @@ static size_t deliver(struct wire *w, char *out, size_t n)
         return done + more;
 }
 
-/* As recv(). A socket that gave less than it was asked for has no more, but perhaps the end, which does not come alone
- * when it was there already. */
+/* As recv(). */
 static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
 {
         ssize_t got;
@@ -451,9 +450,18 @@ static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
         if (w->tls)
                 return tls_read(w->tls, out, n);
         got = recvfrom(fd, out, n, 0, NULL, NULL);
-        if (got < 0 ? errno == EAGAIN : (size_t)got < n && !w->all)
+        if (got < 0 && errno == EAGAIN)
                 w->unread = false;
         return got;
+}
+
+/* A socket that gave less than it was asked for, of a whole request, has no more, but perhaps the end, which does not come
+ * alone when it was there already. Of a part it is asked again: what a client sends with a descriptor, or as urgent, is
+ * given alone. */
+static void take_for_all(struct wire *w, ssize_t got, size_t n)
+{
+        if (got > 0 && (size_t)got < n && !w->all && w->state == WIRE_HEAD && w->len == w->ready)
+                w->unread = false;
 }
 
 /* Read from @fd: the data of a body straight into @out, all else into ->buf to be checked, where each line that is
@@ -462,6 +470,7 @@ static ssize_t receive(struct wire *w, int fd, void *out, size_t n)
 static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
 {
         bool data = w->state == WIRE_BODY || w->state == WIRE_CHUNK_DATA;
+        size_t most = w->left < n ? (size_t)w->left : n;
         ssize_t got;
 
         if (w->watched && !w->unread && !w->tls) {
@@ -473,19 +482,21 @@ static ssize_t fetch(struct wire *w, int fd, char *out, size_t n, size_t *done)
                         errno = ENOMEM;
                         return -1;
                 }
-                got = receive(w, fd, w->buf + w->len, MIN(w->size - w->len, (size_t)READ_MAX));
+                most = MIN(w->size - w->len, (size_t)READ_MAX);
+                got = receive(w, fd, w->buf + w->len, most);
                 if (got > 0) {
                         w->len += (size_t)got;
                         check(w);
                 }
-                return got;
+        } else {
+                got = receive(w, fd, out, most);
+                if (got > 0) {
+                        *done += (size_t)got;
+                        w->left -= (uint64_t)got;
+                        end_data(w);
+                }
         }
-        got = receive(w, fd, out, w->left < n ? (size_t)w->left : n);
-        if (got > 0) {
-                *done += (size_t)got;
-                w->left -= (uint64_t)got;
-                end_data(w);
-        }
+        take_for_all(w, got, most);
         return got;
 }
 

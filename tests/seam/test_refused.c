@@ -173,19 +173,21 @@ TEST(a_child_that_is_killed_before_it_has_become_its_program_has_failed_to_start
 
         if (pid == 0) {
                 struct rig r;
-                int64_t id;
+                struct wait w;
 
                 if (forbid_umask() < 0)
                         _exit(1);
                 rig_begin(&r);
-                id = rig_start(&r, "exit 0");
-                rig_join(&r, id);
+                wait_init(&w);
+                CHECK_INT(wait_for_ticket(&w, registry_create(r.registry, &rig_operator, rig_spec("exit 0"),
+                                                              NULL, NULL, &w.ticket)),
+                          ERR_EXEC_FAILED);
                 CHECK_INT(
                         rig_select("SELECT count(*) FROM process WHERE state = 'failed' AND exitcode IS NULL "
-                                   "AND "
-                                   "pid IS NULL AND start_ticks IS NULL AND exit_detail LIKE '%before it had "
-                                   "become its program%'"),
+                                   "AND pid IS NULL AND start_ticks IS NULL AND started_at IS NULL "
+                                   "AND exit_detail LIKE '%before it had become its program%'"),
                         1);
+                CHECK_INT(rig_select("SELECT count(*) FROM event WHERE type = 'started'"), 0);
                 rig_end(&r);
                 _exit(0);
         }

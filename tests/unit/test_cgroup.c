@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "start/leaves.h"
 #include "test.h"
@@ -113,6 +115,26 @@ TEST(a_group_is_as_good_as_new_when_nothing_is_left_of_whom_it_was)
         close(events);
         close(group);
         close(fd);
+}
+
+static enum cgroup_state state_as_of(const char *events)
+{
+        CLEANUP(closep) int fd = memfd_create("events", MFD_CLOEXEC);
+
+        CHECK_INT(write(fd, events, strlen(events)), strlen(events));
+        return cgroup_state(fd);
+}
+
+TEST(the_state_of_a_group_is_read_by_its_lines)
+{
+        CHECK_INT(state_as_of("populated 0\nfrozen 0\n"), CGROUP_EMPTY);
+        CHECK_INT(state_as_of("populated 1\nfrozen 0\n"), CGROUP_POPULATED);
+        CHECK_INT(state_as_of("populated 1\nfrozen 1\n"), CGROUP_POPULATED);
+        CHECK_INT(state_as_of("populated 0\nfrozen 1\n"), CGROUP_UNUSABLE);
+        CHECK_INT(state_as_of(""), CGROUP_UNUSABLE);
+        /* By a kernel that says more, or less. */
+        CHECK_INT(state_as_of("populated 0\nfrozen 0\nlater 1\n"), CGROUP_EMPTY);
+        CHECK_INT(state_as_of("populated 0\n"), CGROUP_EMPTY);
 }
 
 TEST(a_controller_is_listed_as_a_word)

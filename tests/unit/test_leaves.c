@@ -2,6 +2,7 @@
 /* tests/unit/test_leaves.c: the control groups of processes, in the real hierarchy. */
 #include "start_rig.h"
 
+#include <sys/resource.h>
 #include <sys/xattr.h>
 
 #include "start/cgroup.h"
@@ -248,6 +249,34 @@ TEST(the_leaves_that_were_used_last_stay_open_as_far_as_files_suffice)
         }
         CHECK_INT(waitpid(pid, &status, 0), pid);
         CHECK_INT(status, 0);
+}
+
+TEST(who_cannot_look_at_a_leaf_for_want_of_files_leaves_it_to_its_survivors)
+{
+        struct leaves *l = open_leaves();
+        struct rlimit limit, none;
+        struct start_result a;
+        struct rig r;
+
+        rig_begin(&r);
+        a = start_in(&r, l, 1);
+        CHECK_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        /* Then it is no more among those that stay open. */
+        for (int64_t id = 2; id < 2 + 300; id++)
+                CHECK(claimed(l, id));
+        none = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max};
+        CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+        leaves_ended(l, 1, false);
+        CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        CHECK(leaves_populated(l, 1));
+        CHECK(leaves_signal(l, 1, SIGKILL, 0));
+        ends(&a, SIGKILL);
+        await_gone(l, "1");
+        for (int64_t id = 2; id < 2 + 300; id++)
+                leaves_ended(l, id, false);
+        leaves_close(l);
+        CHECK_INT(access(place(), F_OK), -1);
+        rig_end(&r);
 }
 
 TEST(leaves_stay_where_survivors_are)

@@ -110,6 +110,30 @@ TEST(the_tags_of_other_leaves_and_a_copy_of_ours_are_forgotten)
         close(others);
 }
 
+TEST(a_file_that_was_made_anew_in_the_place_of_ours_has_no_tags)
+{
+        static char bytes[1 << 20];
+        int leaves = folder("leaves");
+        struct tags *t = opened(leaves);
+        struct stat st;
+        FILE *f;
+
+        tags_set(t, 3, 17);
+        tags_close(t);
+        CHECK_INT(stat(test_path("tags"), &st), 0);
+        f = fopen(test_path("tags"), "re");
+        CHECK_INT(fread(bytes, 1, sizeof(bytes), f), st.st_size);
+        fclose(f);
+        usleep(20000); /* clocks of file systems are coarse */
+        /* Most file systems give it the number of the one that is gone. */
+        CHECK_INT(unlink(test_path("tags")), 0);
+        test_write(test_path("tags"), 0600, bytes, (size_t)st.st_size);
+        t = opened(leaves);
+        CHECK_INT(tags_get(t, 3), 0);
+        tags_close(t);
+        close(leaves);
+}
+
 TEST(what_cannot_be_marked_has_no_tags)
 {
         struct tags *t = NULL;

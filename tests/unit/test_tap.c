@@ -218,6 +218,36 @@ TEST(what_has_been_read_dry_is_read_again_when_more_has_been_told)
         rig_done(&r);
 }
 
+/* Which stands alone for who reads it, whatever comes behind it. */
+static void say_with_a_descriptor(const struct rig *r, const char *s)
+{
+        struct iovec iov = {.iov_base = (char *)s, .iov_len = strlen(s)};
+        union {
+                struct cmsghdr header;
+                char room[CMSG_SPACE(sizeof(int))];
+        } u = {0};
+        struct msghdr msg = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.room, .msg_controllen = sizeof(u.room)};
+
+        u.header = (struct cmsghdr){
+                .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&u.header), &r->client, sizeof(int));
+        CHECK_INT(sendmsg(r->client, &msg, 0), strlen(s));
+}
+
+TEST(a_request_that_came_in_two_pieces_one_with_a_descriptor_is_read_whole)
+{
+        struct rig r;
+
+        rig_init(&r);
+        put_in(&r);
+        say_with_a_descriptor(&r, "GET /half HT");
+        say(&r, "TP/1.1\r\nHost: h\r\n\r\n");
+        CHECK_INT(told(&r) & EPOLLIN, EPOLLIN);
+        CHECK_INT(hear(&r), strlen("GET /half HTTP/1.1\r\nHost: h\r\n\r\n"));
+        rig_done(&r);
+}
+
 TEST(an_end_that_comes_with_the_request_is_read_with_it)
 {
         struct rig r;
