@@ -91,6 +91,7 @@ void wait_init(struct wait *w)
         ticket_init(&w->ticket, on_done);
         sem_init(&w->done, 0, 0);
         w->done_n = 0;
+        w->keeps = false;
 }
 
 bool is_done(struct wait *w)
@@ -116,6 +117,8 @@ enum err_kind wait_for_ticket(struct wait *w, int rc)
                 wait_sem(&w->done);
         if (rc == -1 && w->ticket.err.kind == ERR_NONE)
                 fail_msg("-1 without an error");
+        if (!w->keeps && !w->ticket.many)
+                ticket_done(&w->ticket);
         return w->ticket.err.kind;
 }
 

@@ -29,6 +29,7 @@ struct wait {
         struct ticket ticket;
         sem_t done;
         _Atomic int done_n;
+        bool keeps; /* what is kept to be shown; the test calls ticket_done() then */
 };
 
 extern const struct caller rig_operator;

@@ -18,6 +18,7 @@ TEST(a_join_ends_with_the_process_and_again_at_once)
         rig_begin(&r);
         id = rig_start(&r, "read x; exit 3");
         CHECK_INT(join(&r, id, 0, &w), 0);
+        wait_for_ticket(&w, 0);
         CHECK(!w.ticket.ended);
         CHECK_INT(join(&r, id, 1000, &w), 1);
         CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
@@ -91,6 +92,12 @@ static void check_shown(struct rig *r, struct wait *w, int64_t id, bool kept)
         ticket_done(&w->ticket);
 }
 
+static enum err_kind wait_and_keep(struct wait *w, int rc)
+{
+        w->keeps = true;
+        return wait_for_ticket(w, rc);
+}
+
 TEST(what_was_waited_for_is_shown_as_its_row_says_it)
 {
         static const char *const scripts[] = {"read x; exit 3", "read x; kill -9 $$", "read x; seq 100000"};
@@ -104,7 +111,7 @@ TEST(what_was_waited_for_is_shown_as_its_row_says_it)
                 wait_init(&w);
                 CHECK_INT(registry_wait(r.registry, &rig_operator, id, -1, &w.ticket), 1);
                 rig_release(&r, id);
-                CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+                CHECK_INT(wait_and_keep(&w, 1), ERR_NONE);
                 check_shown(&r, &w, id, true);
                 CHECK_INT(wait_for_ticket(&w, join(&r, id, -1, &w)), ERR_NONE);
                 check_shown(&r, &w, id, false); /* when it was joined stands in the row alone */
@@ -124,7 +131,7 @@ TEST(what_was_joined_in_time_is_shown_as_its_row_says_it)
         id = rig_start(&r, "read x");
         CHECK_INT(join(&r, id, -1, &w), 1);
         rig_release(&r, id);
-        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(wait_and_keep(&w, 1), ERR_NONE);
         check_shown(&r, &w, id, true);
         rig_end(&r);
 }
@@ -156,7 +163,7 @@ TEST(what_was_joined_while_its_end_was_written_is_shown_as_its_row_says_it)
                 sched_yield();
         CHECK_INT(join(&r, id, -1, &w), 1);
         rig_gate_open(&gate);
-        CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
+        CHECK_INT(wait_and_keep(&w, 1), ERR_NONE);
         check_shown(&r, &w, id, true);
         rig_end(&r);
 }
