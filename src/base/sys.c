@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -79,15 +80,23 @@ int sys_waitid(int idtype, id_t id, siginfo_t *si, int options, struct rusage *r
         return (int)syscall(SYS_waitid, idtype, id, si, options, ru);
 }
 
+/* What somebody puts into a set another thread gets out of it: the kernel orders that, and this says so to compilers and to
+ * whoever looks for races. */
+static atomic_uint handed;
+
 int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
+        atomic_fetch_add_explicit(&handed, 1, memory_order_release);
         return epoll_ctl(epfd, op, fd, ev);
 }
 
 int sys_epoll_wait(int epfd, struct epoll_event *evs, int max, int timeout_ms)
 {
         /* epoll_wait() is what libmicrohttpd gets from us: see transport/tap.h. */
-        return epoll_pwait(epfd, evs, max, timeout_ms, NULL);
+        int n = epoll_pwait(epfd, evs, max, timeout_ms, NULL);
+
+        atomic_load_explicit(&handed, memory_order_acquire);
+        return n;
 }
 
 /* A child on a stack of its own cannot return from a C function: there is nothing on that stack to return

@@ -105,7 +105,7 @@ void journal_close(struct journal *j)
 const struct journal_slot *journal_find(struct journal *j, int64_t id)
 {
         for (size_t i = 0; i < JOURNAL_SLOTS; i++)
-                if (j->slots[i].id == id)
+                if (__atomic_load_n(&j->slots[i].id, __ATOMIC_ACQUIRE) == id)
                         return &j->slots[i];
         return NULL;
 }
