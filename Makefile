@@ -314,7 +314,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
 		echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' >$@
 
-COMPILE = $(CC) $(ALL_CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) $(if $(WERROR),-Werror) $(PLAIN) -MMD -MP
+COMPILE = $(CC) $(ALL_CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) $(if $(WERROR),-Werror) $(OWN_CFLAGS) -MMD -MP
 
 $(OBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_H)
 	@mkdir -p $(@D)
@@ -322,12 +322,12 @@ $(OBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GEN_H)
 
 # It runs between vfork and exec, on a borrowed stack in shared memory: nothing may be woven into it,
 # and gcov's execve, which would write files there, must not replace the real one.
-$(BUILD)/obj/src/start/bootstrap.o $(BUILD)/obj/tests/crash/killpoint.o: PLAIN = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
+$(BUILD)/obj/src/start/bootstrap.o $(BUILD)/obj/tests/crash/killpoint.o: OWN_CFLAGS = -fno-sanitize=all -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-execve -fno-builtin-fork
 
 # A list of ten thousand takes a third less time.
-FAST := $(wildcard src/base/strbuf.c src/base/clock.c src/http/codec_process.c src/model/process.c)
-$(FAST:%.c=$(BUILD)/obj/%.o): PLAIN = $(if $(filter -Os,$(CFLAGS)),-O2)
+FAST := src/base/strbuf.c src/base/clock.c src/http/codec_process.c src/model/process.c
+$(FAST:%.c=$(BUILD)/obj/%.o): OWN_CFLAGS = $(if $(filter -Os,$(CFLAGS)),-O2)
 
 $(addsuffix .o,$(GEN)) $(BUILD)/gen/assets.o: %.o: %.c $(BUILD)/flags
 	$(call say,CC)$(COMPILE) -c -o $@ $<

@@ -3,7 +3,7 @@
 -- of the commits, so whoever has read up to an id has missed none before it.
 
 -- name: event_insert
--- Of values: with INSERT ... SELECT, and with any more rows than one, SQLite first copies each page that it changes.
+-- One row of values: INSERT ... SELECT may fail halfway, and SQLite copies each page before it changes it.
 INSERT INTO event (at, process, type, name, lineage, exitcode, exit_reason)
 VALUES (:at, :process, :type, :name, :lineage, :exitcode, :exit_reason);
 

@@ -26,6 +26,10 @@ SELECT id, name, identity, ifnull(parent, 0), lineage, state, start_method, daem
                                WHERE have.key = want.value ->> 0
                                  AND (want.value ->> 1 IS NULL OR have.value = want.value ->> 1))))
 
+-- fragment: told
+-- What an event says of a process, and whether it was joined, in the order of enum told in store/records.c.
+  name, lineage, exitcode, exit_reason, joined_at IS NOT NULL
+
 -- name: process_insert
 INSERT INTO process (id, name, identity, parent, lineage, state, start_method, daemon, argv, cwd, env, labels,
                      stdout, stderr, timeout_us, grace_us, on_parent_death, created_at, boot, request,
@@ -86,7 +90,9 @@ UPDATE process SET state = 'initial', boot = NULL WHERE id = :id AND state = 'st
 -- name: process_discard
 -- It never ran and nobody was told of it: the kernel had no room for it.
 DELETE FROM process WHERE id = :id AND state = 'starting'
-RETURNING name, lineage, exitcode, exit_reason, joined_at IS NOT NULL;
+RETURNING
+-- include: told
+;
 
 -- name: process_requested
 UPDATE process SET requested_by = :requested_by WHERE id = :id AND state IN ('starting', 'started');
@@ -111,12 +117,15 @@ UPDATE process SET state = 'closed', request = NULL
  WHERE id = :id AND (state = 'initial' OR state = 'stopped' OR state = 'failed' OR state = 'lost');
 
 -- name: process_told
--- What an event says of it, and whether it was joined.
-SELECT name, lineage, exitcode, exit_reason, joined_at IS NOT NULL, state FROM process WHERE id = :id;
+SELECT
+-- include: told
+  , state FROM process WHERE id = :id;
 
 -- name: process_delete
 DELETE FROM process WHERE id = :id AND state NOT IN ('starting', 'started')
-RETURNING name, lineage, exitcode, exit_reason, joined_at IS NOT NULL;
+RETURNING
+-- include: told
+;
 
 -- name: process_get
 -- include: columns

@@ -197,7 +197,7 @@ static bool is_awaited(const struct child *c)
                __atomic_load_n(&c->registry->stopping, __ATOMIC_ACQUIRE);
 }
 
-void child_is_awaited(struct child *c)
+void exit_hurry(struct child *c)
 {
         if (c->end)
                 store_hurry(c->registry->store);
@@ -219,7 +219,7 @@ static void record(struct child *c, struct process *end)
         end->requested_by = c->rec.requested_by;
         c->end = end;
         c->ended = (struct store_job){.run = ended_run, .done = ended_done, .patient = !is_awaited(c)};
-        store_submit(r->store, &c->ended); /* under the lock: see child_is_awaited() */
+        store_submit(r->store, &c->ended); /* under the lock: see exit_hurry() */
         pthread_mutex_unlock(&r->lock);
 }
 

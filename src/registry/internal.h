@@ -309,7 +309,7 @@ void child_arm_timeout(struct child *c, int64_t ran_us);
 /* Under the lock: from now on @c is dead. False: that was known. */
 bool exit_seen(struct child *c);
 /** Under the lock: somebody begins to wait for its end, which may be on its way to the disk without haste. */
-void child_is_awaited(struct child *c);
+void exit_hurry(struct child *c);
 /* Without the lock, once, of a child that is exit_seen: how it ended. Recorded, then told, then reaped. */
 void exit_from_wait(struct child *c, int code, int status, const struct rusage *ru);
 void exit_failed(struct child *c, enum bootstrap_stage stage, int errnum);

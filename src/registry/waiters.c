@@ -57,7 +57,7 @@ static void waiter_enter(struct waiter *w, struct ticket *t, struct child *c)
         w->ticket = t;
         w->child = child_ref(c);
         list_append(&c->waiters, &w->link);
-        child_is_awaited(c);
+        exit_hurry(c);
 }
 
 /* Under the lock: @t waits no more. */

@@ -9,8 +9,8 @@
 
 enum { FINGERPRINT_BYTES = 32 };
 
-/* What an event says of a process, in the order of the columns of process_told and of the rows that are deleted. */
-enum { TOLD_NAME, TOLD_LINEAGE, TOLD_EXITCODE, TOLD_EXIT_REASON, TOLD_JOINED, TOLD_STATE };
+/* The order of the fragment "told" in sql/queries/process.sql; the state follows it in process_told. */
+enum told { TOLD_NAME, TOLD_LINEAGE, TOLD_EXITCODE, TOLD_EXIT_REASON, TOLD_JOINED, TOLD_STATE };
 
 static sqlite3_stmt *event_of(struct db *db, int64_t id, const char *type, int64_t at_us, const char *name,
                               const char *lineage)

@@ -8,13 +8,13 @@
  * request_head() refuses what no wire has seen.
  *
  * It is the same with all that it writes by: send() and sendmsg() encrypt where the connection is, sendfile() says that
- * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the kernel. That it
- * has no other way out is a test (tests/api/tls.bats).
+ * it cannot, and then libmicrohttpd reads the file, and shutdown() says the end in TLS before it says it to the
+ * kernel. That it has no other way out is a test (tests/api/tls.bats).
  *
  * By setsockopt() it hears of a unix socket that it is none of TCP, and does not try again.
  *
- * epoll_ctl() and epoll_wait() are transport/watch.h's. Of epoll_wait() it gets one event less than it asks for: with all of them, 128, it would wait for more before it looks at
- * any (tests/api/load.bats).
+ * epoll_ctl() and epoll_wait() are transport/watch.h's. Of epoll_wait() it gets one event less than it asks for: with
+ * all of them, 128, it would wait for more before it looks at any (tests/api/load.bats).
  *
  * Threads: a socket is put here before it is handed to libmicrohttpd, and is read by one thread.
  */

@@ -156,6 +156,12 @@ int64_t rig_start(struct rig *r, const char *script)
         return w.ticket.id;
 }
 
+void rig_start_readers(struct rig *r, int64_t *ids, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                ids[i] = rig_start(r, "read x");
+}
+
 int64_t rig_create(struct rig *r, const char *script)
 {
         struct spec *s = rig_spec(script);

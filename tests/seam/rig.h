@@ -54,6 +54,8 @@ int join_many(struct rig *r, const int64_t *ids, size_t n, bool any, int64_t tim
 struct spec *rig_spec(const char *script);
 /** Start sh -c @script; its id. The record of its start is durable. */
 int64_t rig_start(struct rig *r, const char *script);
+/** Start @n that end when they are released. */
+void rig_start_readers(struct rig *r, int64_t *ids, size_t n);
 /** Create it only. */
 int64_t rig_create(struct rig *r, const char *script);
 enum err_kind rig_start_created(struct rig *r, int64_t id, const char *script);

@@ -22,8 +22,7 @@ TEST(a_join_of_any_ends_with_the_first)
         int64_t ids[3];
 
         rig_begin(&r);
-        for (int i = 0; i < 3; i++)
-                ids[i] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 3);
         CHECK_INT(join_many(&r, ids, 3, true, -1, &w), 1);
         rig_release(&r, ids[1]);
         CHECK_INT(wait_for_ticket(&w, 1), ERR_NONE);
@@ -43,8 +42,7 @@ TEST(a_join_of_all_ends_with_the_last)
         int64_t ids[3];
 
         rig_begin(&r);
-        for (int i = 0; i < 3; i++)
-                ids[i] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 3);
         CHECK_INT(join_many(&r, ids, 3, false, -1, &w), 1);
         rig_release(&r, ids[2]);
         rig_join(&r, ids[2]);
@@ -66,8 +64,7 @@ TEST(a_join_of_many_that_times_out_tells_who_has_ended)
         int64_t ids[2];
 
         rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 2);
         rig_release(&r, ids[0]);
         rig_join(&r, ids[0]);
         CHECK_INT(wait_for_ticket(&w, join_many(&r, ids, 2, false, 1000, &w)), ERR_NONE);
@@ -147,8 +144,7 @@ TEST(those_that_have_ended_while_a_join_of_all_waits_hold_no_files)
         rig_begin(&r);
         ids[N] = rig_start(&r, "read x");
         before = pidfds();
-        for (int i = 0; i < N; i++)
-                ids[i] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, N);
         CHECK_INT(join_many(&r, ids, N + 1, false, -1, &w), 1);
         for (int i = 0; i < N; i++)
                 rig_release(&r, ids[i]);
@@ -207,8 +203,7 @@ TEST(a_join_of_many_can_be_cancelled)
         int64_t ids[2];
 
         rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 2);
         CHECK_INT(join_many(&r, ids, 2, true, 60000000, &w), 1);
         CHECK(registry_cancel(r.registry, &w.ticket));
         CHECK(!registry_cancel(r.registry, &w.ticket));

@@ -393,8 +393,7 @@ TEST(an_end_lets_a_join_come_first_if_nobody_waits_for_it_yet)
         int64_t ids[2];
 
         rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 2);
         CHECK_INT(join(&r, ids[1], -1, &w), 1);
         rig_gate_shut(r.registry->store, &gate);
         for (int i = 0; i < 2; i++) {
@@ -472,8 +471,7 @@ TEST(all_who_wait_are_told_when_the_server_stops)
         int64_t ids[2];
 
         rig_begin(&r);
-        ids[0] = rig_start(&r, "read x");
-        ids[1] = rig_start(&r, "read x");
+        rig_start_readers(&r, ids, 2);
         CHECK_INT(join(&r, ids[0], -1, &one), 1);
         CHECK_INT(join_many(&r, ids, 2, false, 60000000, &many), 1);
         wait_init(&created);
